@@ -1,0 +1,1 @@
+"""The agent on a gateway: samples -> pace -> spool -> frames -> bearers."""

@@ -1,0 +1,257 @@
+"""The agent: one loop over one table of workers, from serial bytes to frames and back.
+
+Enters: a `Config`. Leaves: when it is told to stop. This is the program file: it alone wires the real clock,
+randomness, signals and sockets to the parts, which take them as arguments. Called by `edge.cli`.
+"""
+
+import logging
+import os
+import random
+import secrets
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from types import FrameType
+
+from edge.bearers.mqtt import MqttBearer, State
+from edge.clock import BootClock
+from edge.config import Config, read_key
+from edge.control import Control
+from edge.health import Health, battery_pct
+from edge.pace import Pace
+from edge.sender import Sender
+from edge.serial_worker import SerialWorker
+from edge.sos import Sos
+from edge.spool import Spool, SpoolRow
+from protocols import acks
+from protocols.catalog import ClockSource, Kind, Stream, field_id
+from protocols.errors import AckError
+from protocols.frame import Row
+from protocols.keys import MacKey
+from protocols.samples import Fix, FixMode, Reading, Sample
+
+log = logging.getLogger("zhantu.edge")
+
+IDLE_S = 0.05
+"""The longest sleep of the loop: drivers close an epoch by silence, and timers are checked."""
+BATTERY = field_id("battery_pct")
+
+
+@dataclass(slots=True)
+class _Timer:
+    """One line of the agent's table of what is done how often."""
+
+    work: Callable[[int], None]
+    every_ns: int
+    due_ns: int
+
+
+class Agent:
+    """A gateway's program. `run()` returns after `stop()` or a signal."""
+
+    def __init__(self, config: Config) -> None:
+        start_ns = time.monotonic_ns()
+        self._config = config
+        self._stopping = False
+        self._mac_key = MacKey(read_key(config.device.key_file), config.device.realm)
+        self._clock = BootClock(start_ns)
+        self._spool = Spool(config.spool.path, secrets.randbits(63), config.spool.mib_max * 2**20)
+        self._sender = Sender(
+            self._spool, self._mac_key, config.device.number, live_ms=round(config.pace.live_s * 1000)
+        )
+        self._bearer = MqttBearer(
+            config.mqtt,
+            config.device.realm,
+            config.device.number,
+            on_up=lambda: self._sender.connected(self._clock.mono_ms(time.monotonic_ns())),
+            on_ack=self._on_ack,
+            rng=random.Random(secrets.randbits(64)),
+        )
+        self._pace = Pace(self._clock, round(config.pace.row_s * 1000))
+        self._sos = Sos(secrets.randbits(48))
+        self._ports = [SerialWorker(port, self._on_sample) for port in config.ports]
+        self._control = Control(config.spool.path.with_suffix(".sock"), self._answer)
+        self._health = Health(config.spool.path)
+        self._notify = Notifier(os.environ.get("NOTIFY_SOCKET"))
+        self._link = State.DOWN
+        self._acks_bad = 0
+        self._timers = [
+            _Timer(self._commit, round(config.spool.commit_s * 1e9), start_ns),
+            _Timer(self._report, round(config.pace.health_s * 1e9), start_ns),
+            _Timer(self._watch_spool, 30 * 10**9, start_ns),
+            _Timer(self._notify.watchdog, 5 * 10**9, start_ns),
+        ]
+
+    # --- the loop ----------------------------------------------------------------------------------
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """End the loop after this turn; a handler of signals too."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Read, send and keep until stopped. The spool is committed on the way out."""
+        self._spool.open()
+        if self._spool.stats.quarantined:
+            log.error("spool was damaged and is set aside as %s", self._spool.stats.quarantined)
+        self._sender.start()
+        self._control.open()
+        log.info(
+            "device %s, boot %016x, %s rows wait", self._config.device.number, self._spool.boot,
+            self._sender.waiting_rows(),
+        )  # fmt: skip
+        self._notify.ready()
+        try:
+            while not self._stopping:
+                self._turn()
+        finally:
+            self._bearer.close()
+            for port in self._ports:
+                port.close()
+            self._control.close()
+            self._spool.close()
+
+    def _turn(self) -> None:
+        """One turn: wait, read what came, do what is due, send what may go."""
+        self._wait()
+        now_ns = time.monotonic_ns()
+        for port in self._ports:
+            port.maintain(now_ns)
+        self._bearer.maintain(now_ns / 1e9)
+        row = self._pace.idle(now_ns)
+        if row is not None:
+            self._keep(Stream.ROWS, Kind.STATE, row)
+        for timer in self._timers:
+            if now_ns >= timer.due_ns:
+                timer.due_ns = now_ns + timer.every_ns
+                timer.work(now_ns)
+        if self._bearer.state != self._link:
+            self._link = self._bearer.state
+            if self._link in (State.UP, State.DOWN):
+                log.info("link %s %s", self._link.value, self._bearer.stats.last_error)
+        if self._link == State.UP:
+            self._sender.pump(self._clock.mono_ms(now_ns), self._bearer.publish)
+
+    def _wait(self) -> None:
+        """Sleep until a worker's file is ready. The set is built anew each turn: descriptors come and go, and a
+        number that was closed and given out again would otherwise be waited for under its old meaning."""
+        workers: list[SerialWorker | MqttBearer | Control] = [*self._ports, self._bearer, self._control]
+        readers = {fd: worker for worker in workers if (fd := worker.fileno()) is not None}
+        bearer_fd = self._bearer.fileno()
+        writers = [bearer_fd] if bearer_fd is not None and self._bearer.wants_write() else []
+        ready, writable, _ = select.select(list(readers), writers, [], IDLE_S)
+        for fd in ready:
+            readers[fd].on_readable()
+        if writable:
+            self._bearer.on_writable()
+
+    # --- samples, rows, acknowledgements -----------------------------------------------------------
+
+    def _on_sample(self, sample: Sample, t_mono_ns: int) -> None:
+        if isinstance(sample, Fix):
+            if sample.t_utc_ms is not None and sample.mode > FixMode.DEAD_RECKONED:
+                self._clock.hear(ClockSource.GNSS, sample.t_utc_ms, t_mono_ns)
+            self._sos.note_fix(sample, self._clock.mono_ms(t_mono_ns))
+        row = self._pace.take(sample, t_mono_ns)
+        if row is not None:
+            self._keep(Stream.ROWS, Kind.STATE, row)
+
+    def _keep(self, stream: Stream, kind: Kind, row: Row) -> SpoolRow:
+        kept = self._spool.append(stream, kind, row, self._clock.utc_zero_ms, self._clock.source)
+        if stream == Stream.EVENTS:
+            self._spool.commit()  # an event is on the disk before it is sent
+        self._sender.add(kept)
+        return kept
+
+    def _on_ack(self, data: bytes) -> None:
+        now_ns = time.monotonic_ns()
+        try:
+            ack = acks.unpack(data, self._mac_key)
+        except AckError as err:
+            self._acks_bad += 1
+            if self._acks_bad == 1:
+                log.warning("%s", err)
+            return
+        self._clock.hear(ClockSource.HUB, ack.t_hub_ms, now_ns)
+        self._sender.on_ack(ack, self._clock.mono_ms(now_ns))
+
+    # --- timers ------------------------------------------------------------------------------------
+
+    def _commit(self, _now_ns: int) -> None:
+        if not self._spool.commit() and self._spool.stats.commit_failures == 1:
+            log.error("the disk refuses the spool; rows are kept in memory")
+
+    def _report(self, now_ns: int) -> None:
+        charge = battery_pct()
+        if charge is not None:
+            self._pace.take(Reading({BATTERY: charge}), now_ns)
+        row = self._health.row(
+            now_ns, self._clock, self._spool, self._sender, self._bearer,
+            sum(port.fileno() is None for port in self._ports), sum(port.bad() for port in self._ports),
+        )  # fmt: skip
+        self._keep(Stream.ROWS, Kind.HEALTH, row)
+
+    def _watch_spool(self, now_ns: int) -> None:
+        if self._spool.shed():
+            log.warning("spool is full: %s oldest rows dropped so far", self._spool.stats.shed)
+            self._sender.say_gaps(self._clock.mono_ms(now_ns))
+
+    # --- the local socket --------------------------------------------------------------------------
+
+    def _answer(self, question: str) -> dict[str, object]:
+        now_ms = self._clock.mono_ms(time.monotonic_ns())
+        if question in ("sos", "cancel"):
+            row = self._sos.raise_(now_ms) if question == "sos" else self._sos.cancel(now_ms)
+            if row is None:
+                return {"error": "no SOS is open"}
+            kept = self._keep(Stream.EVENTS, Kind.EVENT, row)
+            return {"row": kept.row, "sent": self._link == State.UP}
+        if question != "status":
+            return {"error": f"{question[:40]!r}; known are status, sos, cancel"}
+        return self._status()
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "device": self._config.device.number,
+            "boot": f"{self._spool.boot:016x}",
+            "link": self._link.value,
+            "utc_known": self._clock.source.name.lower(),
+            "waiting_rows": self._sender.waiting_rows(),
+            "bad_acknowledgements": self._acks_bad,
+            "ports": {port.name: port.status() for port in self._ports},
+            "bearer": asdict(self._bearer.stats),
+            "sender": asdict(self._sender.stats),
+            "spool": asdict(self._spool.stats),
+        }
+
+
+class Notifier:
+    """Tells systemd that the agent is ready and alive. **Source:** sd_notify(3)."""
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    def _send(self, text: bytes) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            try:
+                line.sendto(text, self._address.replace("@", "\0", 1))
+            except OSError:
+                return  # systemd will restart us if it does not hear from us
+
+    def ready(self) -> None:
+        self._send(b"READY=1")
+
+    def watchdog(self, _now_ns: int) -> None:
+        self._send(b"WATCHDOG=1")
+
+
+def run(config: Config) -> None:
+    """Run an agent until SIGTERM or SIGINT."""
+    agent = Agent(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, agent.stop)
+    agent.run()

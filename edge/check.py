@@ -1,0 +1,140 @@
+"""The doctor of a gateway: what each port really delivers, and whether the hub answers.
+
+Enters: a `Config` and how long to listen. Leaves: a report. Called by `zhantu-edge check`. It uses the agent's
+own ports, drivers and bearer, so what it finds is what the agent would have; run it while the agent is stopped.
+"""
+
+import random
+import secrets
+import select
+import time
+from typing import Any
+
+from edge.bearers.mqtt import MqttBearer, State
+from edge.config import Config, read_key
+from edge.serial_worker import SerialWorker
+from protocols import acks, frame
+from protocols.catalog import Kind, Lane
+from protocols.errors import AckError
+from protocols.keys import MacKey
+from protocols.samples import Fix, FixMode, Sample, sample_as_dict
+
+
+class _Hub:
+    """Asks the hub for one acknowledgement: a list of held rows that is empty harms nothing."""
+
+    def __init__(self, config: Config) -> None:
+        number, realm = config.device.number, config.device.realm
+        self._mac_key = MacKey(read_key(config.device.key_file), realm)
+        self._boot = secrets.randbits(63)
+        self._question = frame.pack_ranges(
+            self._mac_key, Kind.HELD, device=number, boot=self._boot, t_mono_ms=0, body=[self._boot, 0]
+        )
+        self.bearer = MqttBearer(
+            config.mqtt, realm, number, on_up=self._ask, on_ack=self._hear, rng=random.Random(1)
+        )
+        self._waiting = False
+        self._asked_ns = 0
+        self.rtt_ms: int | None = None
+        self.error = ""
+
+    def _ask(self) -> None:
+        self._waiting = True
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            ack = acks.unpack(data, self._mac_key)
+        except AckError as err:
+            self.error = f"{err}; does the key file belong to this device?"
+            return
+        if ack.boot == self._boot:
+            self.rtt_ms = (time.monotonic_ns() - self._asked_ns) // 1_000_000
+
+    def maintain(self, t_mono_ns: int) -> None:
+        self.bearer.maintain(t_mono_ns / 1e9)
+        if self._waiting and self.bearer.publish(Lane.RECEIPTS, self._question):
+            self._waiting, self._asked_ns = False, t_mono_ns
+
+    def report(self) -> dict[str, object]:
+        stats = self.bearer.stats
+        return {
+            "broker": self.bearer.state == State.UP,
+            "answers": self.rtt_ms is not None,
+            "rtt_ms": self.rtt_ms,
+            "error": self.error or stats.last_error,
+        }
+
+
+def check(config: Config, seconds: float) -> dict[str, Any]:
+    """Listen for `seconds`; `{"ok", "ports": {name: …}, "hub": …}`. ConfigError when the key cannot be read."""
+    newest: dict[str, Sample] = {}
+    fixes: dict[str, int] = {}
+    ports: list[SerialWorker] = []
+    for wanted in config.ports:
+
+        def note(sample: Sample, _t: int, name: str = wanted.name) -> None:
+            newest[name] = sample
+            if isinstance(sample, Fix) and sample.mode != FixMode.NONE:
+                fixes[name] = fixes.get(name, 0) + 1
+
+        ports.append(SerialWorker(wanted, note))
+    hub = _Hub(config)
+    _listen(ports, hub, time.monotonic_ns() + round(seconds * 1e9))
+    found = {
+        port.name: {**port.status(), "fixes": fixes.get(port.name, 0)}
+        | ({"last": sample_as_dict(newest[port.name])} if port.name in newest else {})
+        for port in ports
+    }
+    for port in ports:
+        port.close()
+    answer = hub.report()
+    hub.bearer.close()
+    ok = bool(answer["answers"]) and all(port["messages"]["good"] for port in found.values())  # type: ignore[index]
+    return {"ok": ok, "ports": found, "hub": answer}
+
+
+def _listen(ports: list[SerialWorker], hub: _Hub, end_ns: int) -> None:
+    while (now_ns := time.monotonic_ns()) < end_ns:
+        for port in ports:
+            port.maintain(now_ns)
+        hub.maintain(now_ns)
+        workers: list[SerialWorker | MqttBearer] = [*ports, hub.bearer]
+        readers = {fd: worker for worker in workers if (fd := worker.fileno()) is not None}
+        fd = hub.bearer.fileno()
+        writers = [fd] if fd is not None and hub.bearer.wants_write() else []
+        ready, writable, _ = select.select(list(readers), writers, [], 0.05)
+        for fd in ready:
+            readers[fd].on_readable()
+        if writable:
+            hub.bearer.on_writable()
+
+
+def as_text(report: dict[str, Any]) -> str:
+    """The report for a person: one line a port, one for the hub, and what to do where something is wrong."""
+    lines = []
+    for name, port in report["ports"].items():
+        lines.append(_port_line(name, port))
+    hub = report["hub"]
+    if hub["answers"]:
+        lines.append(f"hub: answers in {hub['rtt_ms']} ms")
+    elif hub["broker"]:
+        why = hub["error"] or "is it running, and does it know this device?"
+        lines.append(f"hub: BROKER IS THERE, HUB DOES NOT ANSWER: {why}")
+    else:
+        lines.append(f"hub: NO BROKER: {hub['error'] or 'no connection'}")
+    return "\n".join([*lines, "all well" if report["ok"] else "something is wrong, see the capitals"])
+
+
+def _port_line(name: str, port: dict[str, Any]) -> str:
+    if not port["open"]:
+        return f"{name}: NOT OPEN: {port['last_error']}"
+    if not port["byte_count"]:
+        return f"{name}: OPEN BUT SILENT at {port['path']}: is the device powered?"
+    good, bad = port["messages"]["good"], port["messages"]["bad"]
+    if not good:
+        return f"{name}: {port['byte_count']} BYTES BUT NOTHING VALID for {port['driver']} at {port['baud']} baud"
+    place = f"{port['fixes']} fixes" if port["fixes"] else "no fix yet (needs the sky)"
+    model = f" {port['model']}" if port["model"] else ""
+    return (
+        f"{name}:{model} {port['driver']} at {port['baud']} baud, {good} good and {bad} bad messages, {place}"
+    )

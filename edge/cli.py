@@ -1,0 +1,181 @@
+"""The command line of a gateway: `zhantu-edge {run,check,ports,config,status,sos,decode,frame}`.
+
+Enters: arguments. Leaves: text or JSON on standard output and an exit code: 0 well, 1 something is wrong,
+2 the command was not understood. Imports are made inside commands, so that each stays quick and light.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+CONFIG_DEFAULT = "/etc/zhantu/edge.toml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse and run one command; an error is one line on standard error."""
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (OSError, ValueError) as err:
+        print(f"zhantu-edge: {err}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zhantu-edge",
+        description="Agent of a Zhantu gateway: reads devices, keeps and sends what they say.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        sub.set_defaults(command=command)
+        return sub
+
+    def with_config(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--config", type=Path, default=Path(CONFIG_DEFAULT), help=f"default {CONFIG_DEFAULT}"
+        )
+
+    run = add("run", _run, "run the agent until it is stopped")
+    with_config(run)
+    run.add_argument("--verbose", action="store_true", help="log more than changes of state")
+    check = add("check", _check, "say what each port really delivers and whether the hub answers")
+    with_config(check)
+    check.add_argument("--seconds", type=float, default=8.0, help="how long to listen, 1–120 (default 8)")
+    check.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add("ports", _ports, "list the serial ports of this machine").add_argument("--json", action="store_true")
+    config = add("config", _config, "check a configuration, or print the sample of one")
+    config.add_argument("file", type=Path, nargs="?", help="check this file")
+    status = add("status", _status, "ask the running agent how it is")
+    with_config(status)
+    sos = add("sos", _sos, "raise an SOS through the running agent, or cancel it")
+    with_config(sos)
+    sos.add_argument("--cancel", action="store_true", help="cancel the open SOS")
+    decode = add("decode", _decode, "decode a device's raw log: one sample a line, then a count")
+    decode.add_argument("file", type=Path, help="raw bytes as the device sent them; - for standard input")
+    decode.add_argument("--driver", default="auto", help="a driver's name, or auto (default)")
+    decode.add_argument("--json", action="store_true", help="JSON lines, units in the names")
+    frame = add("frame", _frame, "take a frame apart: its samples, or the reason it is refused")
+    frame.add_argument("frame", help="a frame as hexadecimal digits, or a file of one (raw or hexadecimal)")
+    frame.add_argument("--key", type=Path, help="the device's key file; without it the MAC is not checked")
+    frame.add_argument("--realm", default="live", help="the realm of the MAC (default live)")
+    frame.add_argument("--json", action="store_true", help="one JSON object")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from edge import agent, config
+
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    agent.run(config.load(args.config))
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from edge import check, config
+
+    if not 1 <= args.seconds <= 120:
+        raise ValueError(f"--seconds {args.seconds:g}: 1–120 allowed")
+    report = check.check(config.load(args.config), args.seconds)
+    print(json.dumps(report, ensure_ascii=False, indent=2) if args.json else check.as_text(report))
+    return 0 if report["ok"] else 1
+
+
+def _ports(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from firmware_bridge.ports import list_ports
+
+    found = list_ports()
+    if args.json:
+        print(json.dumps([asdict(port) for port in found], ensure_ascii=False, indent=2))
+    elif not found:
+        print("no serial ports; plug a device in, or check that you may read /dev/tty* (group dialout)")
+    else:
+        for port in found:
+            print(f"{port.by_id or port.path}\n    {port.path}  {port.description}")
+    return 0
+
+
+def _config(args: argparse.Namespace) -> int:
+    from importlib.resources import files
+
+    from edge import config
+
+    if args.file is None:
+        print((files("edge") / "sample.toml").read_text(encoding="utf-8"), end="")
+        return 0
+    loaded = config.load(args.file)
+    config.read_key(loaded.device.key_file)
+    print(f"{args.file}: good; device {loaded.device.number}, {len(loaded.ports)} ports, "
+          f"broker {loaded.mqtt.host}:{loaded.mqtt.port}")  # fmt: skip
+    return 0
+
+
+def _ask(args: argparse.Namespace, question: str) -> dict[str, object]:
+    from edge import config, control
+
+    path = config.load(args.config).spool.path.with_suffix(".sock")
+    try:
+        return control.ask(path, question)
+    except OSError as err:
+        raise ValueError(f"no agent answers at {path} ({err.strerror or err}); is it running?") from None
+
+
+def _status(args: argparse.Namespace) -> int:
+    print(json.dumps(_ask(args, "status"), ensure_ascii=False, indent=2))
+    return 0
+
+
+def _sos(args: argparse.Namespace) -> int:
+    answer = _ask(args, "cancel" if args.cancel else "sos")
+    if "error" in answer:
+        raise ValueError(str(answer["error"]))
+    what = "cancelled" if args.cancel else "raised"
+    print(
+        f"SOS {what}; " + ("sent, repeated until the hub has it" if answer["sent"] else "kept: no link yet")
+    )
+    return 0
+
+
+def _decode(args: argparse.Namespace) -> int:
+    from firmware_bridge.decode import decode_lines
+
+    data = sys.stdin.buffer.read() if str(args.file) == "-" else args.file.read_bytes()
+    for line in decode_lines(data, args.driver):
+        print(json.dumps(line, ensure_ascii=False) if args.json else _as_text(line))
+    return 0
+
+
+def _as_text(line: dict[str, object]) -> str:
+    summary = line.get("summary")
+    if isinstance(summary, dict):
+        return "-- " + ", ".join(f"{name} {value}" for name, value in summary.items())
+    return "  ".join(f"{name}={value}" for name, value in line.items())
+
+
+def _frame(args: argparse.Namespace) -> int:
+    from edge import inspect_frame
+
+    key = None
+    if args.key is not None:
+        from edge.config import read_key
+
+        key = read_key(args.key)
+    report = inspect_frame.inspect(inspect_frame.read(args.frame), key, args.realm)
+    print(json.dumps(report, ensure_ascii=False) if args.json else inspect_frame.as_text(report))
+    return 0 if "refused" not in report else 1

@@ -1,0 +1,197 @@
+"""The agent's configuration: one TOML file, read once into frozen dataclasses.
+
+Enters: a path. Leaves: `Config`, or ConfigError that says which file, which key, what came and what is allowed.
+`sample.toml` holds every key; a test keeps it so.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from firmware_bridge.drivers import DRIVERS
+from protocols.errors import TopicError
+from protocols.keys import KEY_BYTES
+from protocols.topics import DEVICE_MAX, check_realm
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Who this gateway is. `number` 1–2^32-1; `key_file` holds 64 hexadecimal digits."""
+
+    number: int = 0
+    realm: str = "live"
+    key_file: Path = Path("device.key")
+    callsign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolConfig:
+    """Where rows wait, how much of them, and how often they are committed (s)."""
+
+    path: Path = Path("spool.db")
+    mib_max: int = 512
+    commit_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PaceConfig:
+    """Seconds between rows, live frames and health rows."""
+
+    row_s: float = 1.0
+    live_s: float = 1.0
+    health_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PortConfig:
+    """One serial port. `baud` 0 means: find it."""
+
+    name: str = ""
+    path: str = ""
+    driver: str = "gnss"
+    baud: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """The hub's broker. Files are empty for none."""
+
+    host: str = "127.0.0.1"
+    port: int = 18830
+    version: str = "auto"
+    keepalive_s: int = 20
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    cert_key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole of it. Paths are absolute."""
+
+    device: Device = field(default_factory=Device)
+    spool: SpoolConfig = field(default_factory=SpoolConfig)
+    pace: PaceConfig = field(default_factory=PaceConfig)
+    ports: tuple[PortConfig, ...] = ()
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+
+
+def load(path: Path) -> Config:
+    """Read and check a file; ConfigError when it cannot be used. Opens nothing else."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ConfigError(f"{path}: {err.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigError(f"{path}: not TOML: {err}") from None
+    try:
+        return _check(_build(raw, path.resolve().parent))
+    except ConfigError as err:
+        raise ConfigError(f"{path}: {err}") from None
+
+
+def read_key(path: Path) -> bytes:
+    """The device's key out of its file: 64 hexadecimal digits."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+        key = bytes.fromhex(text)
+    except OSError as err:
+        raise ConfigError(f"{path}: {err.strerror}; the hub's roster command writes it") from None
+    except ValueError:
+        raise ConfigError(f"{path}: not hexadecimal; 64 digits are needed") from None
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"{path}: {len(text)} digits, {2 * KEY_BYTES} are needed")
+    return key
+
+
+def _build(raw: dict[str, Any], base: Path) -> Config:
+    sections = {"device": Device, "spool": SpoolConfig, "pace": PaceConfig, "mqtt": MqttConfig}
+    _known(raw, [*sections, "port"], "section")
+    parts = {name: _section(kind, name, raw.get(name, {}), base) for name, kind in sections.items()}
+    tables = raw.get("port", [])
+    if not isinstance(tables, list):
+        raise ConfigError("port: write [[port]], one table for each port")
+    ports = tuple(_section(PortConfig, f"port {i + 1}", table, base) for i, table in enumerate(tables))
+    return Config(ports=ports, **parts)
+
+
+def _known(table: dict[str, Any], names: list[str], what: str) -> None:
+    for key in table:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+            raise ConfigError(f"unknown {what} {key!r}; {hint}")
+
+
+def _section(kind: Callable[..., Any], name: str, table: Any, base: Path) -> Any:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{name}: a table is needed, got {type(table).__name__}")
+    specs = {spec.name: spec for spec in fields(kind)}  # type: ignore[arg-type]
+    _known(table, list(specs), f"key in [{name}]")
+    made = kind()
+    for key, value in table.items():
+        made = replace(made, **{key: _typed(f"{name}.{key}", specs[key].type, value, base)})
+    for key, spec in specs.items():
+        if spec.type is Path and key not in table:
+            made = replace(made, **{key: base / getattr(made, key)})
+    return made
+
+
+def _typed(where: str, wanted: Any, value: Any, base: Path) -> Any:
+    if wanted in (Path, Path | None):
+        if not isinstance(value, str):
+            raise ConfigError(f"{where}: a path in quotes is needed, got {value!r}")
+        return base / value if value else None
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise ConfigError(f"{where}: {wanted.__name__} needed, got {value!r}")
+    return value
+
+
+def _within(where: str, value: float, lo: float, hi: float) -> None:
+    if not lo <= value <= hi:
+        raise ConfigError(f"{where}: {value}, {lo}–{hi} allowed")
+
+
+def _check(config: Config) -> Config:
+    _within("device.number", config.device.number, 1, DEVICE_MAX)
+    try:
+        check_realm(config.device.realm)
+    except TopicError as err:
+        raise ConfigError(f"device.realm: {err}") from None
+    _within("spool.mib_max", config.spool.mib_max, 1, 1_000_000)
+    _within("spool.commit_s", config.spool.commit_s, 0.05, 10)
+    _within("pace.row_s", config.pace.row_s, 0.05, 3_600)
+    _within("pace.live_s", config.pace.live_s, 0, 3_600)
+    _within("pace.health_s", config.pace.health_s, 1, 3_600)
+    _within("mqtt.port", config.mqtt.port, 1, 65_535)
+    _within("mqtt.keepalive_s", config.mqtt.keepalive_s, 5, 3_600)
+    if config.mqtt.version not in ("auto", "5", "3.1.1"):
+        raise ConfigError(f'mqtt.version: {config.mqtt.version!r}, "auto", "5" or "3.1.1" allowed')
+    if (config.mqtt.cert_file is None) != (config.mqtt.cert_key_file is None):
+        raise ConfigError("mqtt: cert_file and cert_key_file go together")
+    names = [port.name for port in config.ports]
+    for port in config.ports:
+        _check_port(port, names)
+    return config
+
+
+def _check_port(port: PortConfig, names: list[str]) -> None:
+    if not port.name or names.count(port.name) > 1:
+        raise ConfigError(f"port: name {port.name!r} is empty or used twice")
+    if not port.path:
+        raise ConfigError(f"port {port.name}: path is missing")
+    if port.driver not in DRIVERS:
+        near = difflib.get_close_matches(port.driver, list(DRIVERS), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(DRIVERS)}"
+        raise ConfigError(f"port {port.name}: driver {port.driver!r}; {hint}")
+    if port.baud and not 300 <= port.baud <= 4_000_000:
+        raise ConfigError(f"port {port.name}: baud {port.baud}, 0 or 300–4000000 allowed")

@@ -1,0 +1,96 @@
+"""One serial port with its driver: bytes in, samples out.
+
+Enters: a `PortConfig`. Leaves: samples with the time their bytes came, through a callback. Called by
+`edge.agent`. A device that comes back begins with an empty driver and is greeted again.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+from edge.config import PortConfig
+from firmware_bridge.drivers import DRIVERS, Driver, Settings, make_driver
+from firmware_bridge.ports import Port
+from firmware_bridge.rollover import Rollover
+from protocols.samples import Identity, Sample
+from protocols.units import NS_PER_MS
+
+QUIET_MS = 100
+"""After this much silence the driver is asked whether an epoch is complete."""
+LOST_MESSAGES_MS = 10_000
+"""Bytes but nothing valid for so long: the device's rate has changed, and is looked for again."""
+
+
+class SerialWorker:
+    """Keeps a port open and its driver fed. The constructor does no I/O."""
+
+    def __init__(self, config: PortConfig, on_sample: Callable[[Sample, int], None]) -> None:
+        self.name = config.name
+        self._config = config
+        self._on_sample = on_sample
+        score = DRIVERS[config.driver].score
+        self._port = Port(config.path, baud=config.baud or None, score=score)
+        self._driver = self._new_driver()
+        self._bad_before = 0
+        self._good = 0
+        self._good_ns = 0
+        self._asked_ns = 0
+        self.identity: Identity | None = None
+
+    def _new_driver(self) -> Driver:
+        now_utc_ms = time.time_ns() // NS_PER_MS
+        return make_driver(self._config.driver, Settings(rollover=Rollover.live(now_utc_ms)))
+
+    def fileno(self) -> int | None:
+        return self._port.fileno()
+
+    def maintain(self, t_mono_ns: int) -> None:
+        """Reopen, search the rate, and let the driver close what silence completes."""
+        if self._port.maintain(t_mono_ns) and self._port.fileno() is not None:
+            self._bad_before += self._driver.stats.bad
+            self._driver = self._new_driver()
+            self._good, self._good_ns = 0, t_mono_ns
+            self._port.write(self._driver.hello())
+        quiet_ns = t_mono_ns - max(self._port.stats.last_byte_mono_ns, self._asked_ns)
+        if quiet_ns >= QUIET_MS * NS_PER_MS:
+            self._asked_ns = t_mono_ns
+            for sample in self._driver.idle(t_mono_ns):
+                self._pass_on(sample, t_mono_ns)
+
+    def on_readable(self) -> None:
+        """Read what is there and pass on what it completes."""
+        now_ns = time.monotonic_ns()
+        data = self._port.read(now_ns)
+        if not data:
+            return
+        for sample in self._driver.feed(data, now_ns):
+            self._pass_on(sample, now_ns)
+        if self._driver.stats.good != self._good:
+            self._good, self._good_ns = self._driver.stats.good, now_ns
+        elif now_ns - self._good_ns > LOST_MESSAGES_MS * NS_PER_MS:
+            self._good_ns = now_ns
+            self._port.search_baud()
+
+    def _pass_on(self, sample: Sample, t_mono_ns: int) -> None:
+        if isinstance(sample, Identity):
+            self.identity = sample
+        self._on_sample(sample, t_mono_ns)
+
+    def bad(self) -> int:
+        """Messages that were wrong, since the agent's start."""
+        return self._bad_before + self._driver.stats.bad
+
+    def status(self) -> dict[str, object]:
+        """For `zhantu-edge status` and `check`."""
+        return {
+            "path": self._config.path,
+            "open": self._port.fileno() is not None,
+            "locked": self._port.locked,
+            "driver": self._config.driver,
+            "model": self.identity.model if self.identity else "",
+            "messages": asdict(self._driver.stats),
+            **asdict(self._port.stats),
+        }
+
+    def close(self) -> None:
+        self._port.close()

@@ -1,0 +1,58 @@
+"""The exception tree of what comes from a network.
+
+    ProtocolError               anything wrong with bytes or values from outside
+    ├── FrameError              a frame that is refused; `.reason` is one of REASONS
+    ├── AckError                an acknowledgement that is refused
+    ├── TopicError              a topic that is not ours
+    └── FieldError              a value that the catalog does not allow
+
+Each message says what came, where, and what is allowed. `reason` is a short stable word, so that a hub can
+count refusals by it and a device can be told.
+"""
+
+from typing import Final
+
+REASONS: Final[dict[str, int]] = {
+    # The numbers cross the wire in acknowledgements, so one is never given a new meaning.
+    "ok": 0,
+    "size": 1,  # shorter or longer than a frame may be
+    "mac": 2,  # not made with this device's key
+    "msgpack": 3,  # not msgpack, nested too deep, or too many elements
+    "version": 4,  # a version this program does not speak
+    "shape": 5,  # an element has the wrong type, or a column the wrong length
+    "count": 6,  # more rows than a frame may hold
+    "kind": 7,  # a kind this program does not know
+    "field": 8,  # a field this catalog does not know
+    "range": 9,  # a value outside its field's range
+    "device": 10,  # the frame names another device than its topic
+    "unknown_device": 11,  # nobody has enrolled this device
+    "future": 12,  # a fix more than 30 s ahead of the hub
+    "realm": 13,  # a topic of another realm
+    "lane": 14,  # a lane or stream that does not exist
+}
+"""Why a frame, or a part of it, was refused: word -> number on the wire."""
+
+
+class ProtocolError(ValueError):
+    """Something from outside is not what the protocol allows."""
+
+
+class FrameError(ProtocolError):
+    """A frame was refused. `reason` is a key of REASONS."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        assert reason in REASONS, reason
+        super().__init__(f"frame: {message}")
+        self.reason = reason
+
+
+class AckError(ProtocolError):
+    """An acknowledgement was refused."""
+
+
+class TopicError(ProtocolError):
+    """A topic is not of this protocol."""
+
+
+class FieldError(ProtocolError):
+    """A value is outside what the catalog allows for its field."""

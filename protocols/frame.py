@@ -1,0 +1,382 @@
+"""Frames: rows packed for one network message, and back.
+
+Enters: rows in the catalog's quanta (`Row`). Leaves: bytes that decode alone, ended by a MAC; and from such
+bytes an `Envelope` (authentic, header known) and then a `Frame` (columns restored). docs/wire.md is this
+module in words. Callers: `edge.sender`, `hub.live.ingest`, `sim.load`.
+
+A frame is `msgpack([ver, kind|lane, device, boot, row|stream, t0, zero|source, dt, n, mask, body]) + mac`.
+The first nine elements never move in any version, so a hub can acknowledge what it cannot yet understand.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import msgpack
+
+from protocols.catalog import ClockSource, Kind, Lane, Stream, page_fields
+from protocols.errors import FrameError
+from protocols.keys import MAC_BYTES, MacKey, same
+from protocols.topics import DEVICE_MAX
+
+VERSION = 1
+HEADER_ELEMENTS = 9
+ELEMENTS = 11
+ELEMENTS_MAX = 16
+ROWS_MAX = 240
+FRAME_BYTES_MAX = 8_192
+FRAME_BYTES_MIN = 15 + MAC_BYTES
+ROW_NUMBER_MAX = 2**53
+T_MONO_MS_MAX = 2**42
+UTC_ZERO_MS_MAX = 2**52
+TEXT_BYTES_MAX = 1_000
+RANGES_MAX = 64
+
+_PAGES = {int(kind): page_fields(kind) for kind in Kind if kind < Kind.TEXT}
+_COLUMNS = {
+    kind: [(bit, f.lo, f.hi, f.order, f.name) for bit, f in sorted(page.items())]
+    for kind, page in _PAGES.items()
+}
+_KNOWN_MASK = {kind: sum(1 << bit for bit in page) for kind, page in _PAGES.items()}
+_INT_ONLY = {int}
+_packer = msgpack.Packer(use_bin_type=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One numbered row of a page: its time on the boot's clock (ms) and its values by bit, in quanta."""
+
+    t_mono_ms: int
+    values: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An authentic frame whose header is known; its columns are not decoded yet.
+
+    rows `row` … `row + n - 1` of (device, boot, stream). `n` 0 is a control frame (GAP, HELD).
+    """
+
+    version: int
+    kind: int
+    lane: int
+    device: int
+    boot: int
+    stream: int
+    row: int
+    n: int
+    elements: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded frame.
+
+    t_mono_ms     n times on the boot's clock, ms
+    utc_zero_ms   UTC of that clock's zero, ms since 1970; None while the gateway knows no UTC
+    columns       bit -> n values in the catalog's quanta, None where a row has none
+    body          strings of TEXT; ranges [stream, from, to, …] of GAP and [boot, stream, from, to, …] of HELD
+    """
+
+    envelope: Envelope
+    t_mono_ms: list[int]
+    utc_zero_ms: int | None
+    clock_source: int
+    columns: dict[int, list[int | None]]
+    body: list[Any]
+
+
+# --- packing -----------------------------------------------------------------------------------------
+
+
+def _differences(column: list[int | None], order: int) -> tuple[int | None, list[int | None]]:
+    """A column's first value and its differences of first or second order; a None is passed over."""
+    out: list[int | None] = []
+    last, step = column[0], 0
+    for value in column[1:]:
+        if value is None:
+            out.append(None)
+            continue
+        if last is None:
+            out.append(value)
+        else:
+            delta = value - last
+            out.append(delta - step)
+            if order == 2:
+                step = delta
+        last = value
+    return column[0], out
+
+
+def _times(rows: Sequence[Row]) -> tuple[int, int | list[int]]:
+    """t0 and either one step or the list of steps. Steps may be negative: rows keep their own time."""
+    times = [row.t_mono_ms for row in rows]
+    steps = [b - a for a, b in pairwise(times)]
+    if all(step == steps[0] for step in steps):
+        return times[0], steps[0] if steps else 0
+    return times[0], steps
+
+
+def _body(kind: int, rows: Sequence[Row]) -> tuple[int, list[Any]]:
+    """Mask and body: a key for each column, then, when there is more than one row, its differences."""
+    mask = 0
+    for row in rows:
+        for bit in row.values:
+            mask |= 1 << bit
+    keys: list[Any] = []
+    columns: list[Any] = []
+    for bit, _lo, _hi, order, _name in _COLUMNS[kind]:
+        if not mask >> bit & 1:
+            continue
+        key, deltas = _differences([row.values.get(bit) for row in rows], order)
+        keys.append(key)
+        columns.append(0 if not any(deltas) and None not in deltas else deltas)
+    return mask, keys + columns if len(rows) > 1 else keys
+
+
+def pack(
+    mac_key: MacKey,
+    *,
+    kind: int,
+    lane: int,
+    device: int,
+    boot: int,
+    stream: int,
+    row: int,
+    rows: Sequence[Row],
+    utc_zero_ms: int | None,
+    clock_source: int = ClockSource.NONE,
+) -> bytes:
+    """Pack 1–240 consecutive rows of one page, of one boot and stream, under one clock offset.
+
+    ValueError when there are no rows or too many, or a value is not of this page: that is our own mistake,
+    so `Row`s are checked where they are made (`edge.pace`), not here again.
+    """
+    if not 1 <= len(rows) <= ROWS_MAX:
+        raise ValueError(f"frame: {len(rows)} rows, 1–{ROWS_MAX} allowed")
+    t0, dt = _times(rows)
+    mask, body = _body(kind, rows)
+    head = [VERSION, kind << 3 | lane, device, boot, row << 2 | stream, t0]
+    return seal(mac_key, [*head, _zero(utc_zero_ms, clock_source), dt, len(rows), mask, body])
+
+
+def pack_text(
+    mac_key: MacKey,
+    *,
+    device: int,
+    boot: int,
+    row: int,
+    t_mono_ms: int,
+    text: str,
+    utc_zero_ms: int | None,
+    clock_source: int = ClockSource.NONE,
+) -> bytes:
+    """One line of text as a row of the events stream. At most 1,000 bytes of UTF-8."""
+    if len(text.encode()) > TEXT_BYTES_MAX:
+        raise ValueError(f"frame: text of {len(text.encode())} bytes, {TEXT_BYTES_MAX} allowed")
+    head = [VERSION, Kind.TEXT << 3 | Lane.RECEIPTS, device, boot, row << 2 | Stream.EVENTS, t_mono_ms]
+    return seal(mac_key, [*head, _zero(utc_zero_ms, clock_source), 0, 1, 0, [text]])
+
+
+def pack_ranges(
+    mac_key: MacKey, kind: Kind, *, device: int, boot: int, t_mono_ms: int, body: list[int]
+) -> bytes:
+    """A control frame (GAP or HELD): it carries ranges, takes no row number, and may be repeated freely."""
+    head = [VERSION, kind << 3 | Lane.RECEIPTS, device, boot, int(Stream.EVENTS), t_mono_ms]
+    return seal(mac_key, [*head, None, 0, 0, 0, body])
+
+
+def _zero(utc_zero_ms: int | None, clock_source: int) -> int | None:
+    return None if utc_zero_ms is None else utc_zero_ms << 2 | clock_source
+
+
+def seal(mac_key: MacKey, elements: list[Any]) -> bytes:
+    """The bytes of a frame: its elements, then the MAC over them."""
+    data: bytes = _packer.pack(elements)
+    return data + mac_key.up(data)
+
+
+# --- unpacking ---------------------------------------------------------------------------------------
+
+
+def peek_device(data: bytes) -> int:
+    """The device a frame claims, before any check; FrameError when it has none."""
+    elements = _elements(data)
+    if len(elements) < HEADER_ELEMENTS or type(elements[2]) is not int:
+        raise FrameError("shape", "no header")
+    return elements[2]
+
+
+def _elements(data: bytes) -> list[Any]:
+    if not FRAME_BYTES_MIN <= len(data) <= FRAME_BYTES_MAX:
+        raise FrameError("size", f"{len(data)} bytes, {FRAME_BYTES_MIN}–{FRAME_BYTES_MAX} allowed")
+    try:
+        elements = msgpack.unpackb(
+            memoryview(data)[:-MAC_BYTES],
+            strict_map_key=True,
+            max_array_len=ROWS_MAX + 2 * 64,
+            max_map_len=0,
+            max_ext_len=0,
+            max_str_len=TEXT_BYTES_MAX,
+            max_bin_len=FRAME_BYTES_MAX,
+        )
+    except (ValueError, TypeError, RecursionError, struct.error) as err:  # msgpack's errors are ValueErrors
+        raise FrameError("msgpack", f"not msgpack: {str(err)[:80]}") from None
+    if type(elements) is not list:
+        raise FrameError("shape", f"a {type(elements).__name__}, an array is needed")
+    return elements
+
+
+def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:
+    """Check size and MAC, then read the header. FrameError with its reason when refused.
+
+    Only what this returns may be acknowledged; its content may still be refused by `decode`.
+    """
+    if not FRAME_BYTES_MIN <= len(data) <= FRAME_BYTES_MAX:
+        raise FrameError("size", f"{len(data)} bytes, {FRAME_BYTES_MIN}–{FRAME_BYTES_MAX} allowed")
+    if not same(mac_key.up(data[:-MAC_BYTES]), data[-MAC_BYTES:]):
+        raise FrameError("mac", f"{len(data)} bytes, MAC is not the device's")
+    elements = _elements(data)
+    if len(elements) < HEADER_ELEMENTS:
+        raise FrameError("shape", f"{len(elements)} elements, at least {HEADER_ELEMENTS} needed")
+    head = elements[:5] + elements[8:9]
+    if set(map(type, head)) != _INT_ONLY or min(head) < 0:
+        raise FrameError("shape", "a header element is not a whole number >= 0")
+    version, kind_lane, device, boot, row_stream, n = head
+    if n > ROWS_MAX:
+        raise FrameError("count", f"{n} rows, at most {ROWS_MAX} allowed")
+    row, stream = row_stream >> 2, row_stream & 3
+    if stream > Stream.BULK or kind_lane & 7 > Lane.BULK:
+        raise FrameError("lane", f"stream {stream}, lane {kind_lane & 7}; 0–2 and 0–4 exist")
+    if device > DEVICE_MAX or row + n > ROW_NUMBER_MAX or boot >= 2**64:
+        raise FrameError("range", f"device {device}, row {row}, boot {boot}: too large")
+    return Envelope(version, kind_lane >> 3, kind_lane & 7, device, boot, stream, row, n, elements)
+
+
+def decode(envelope: Envelope) -> Frame:
+    """Restore the rows of an authentic frame. FrameError with its reason when the content is refused."""
+    elements = envelope.elements
+    if envelope.version != VERSION:
+        raise FrameError("version", f"version {envelope.version}, this program speaks {VERSION}")
+    if not ELEMENTS <= len(elements) <= ELEMENTS_MAX:
+        raise FrameError("shape", f"{len(elements)} elements, {ELEMENTS}–{ELEMENTS_MAX} allowed")
+    t0, zero, dt, n, mask, body = elements[5:11]
+    if type(body) is not list or type(mask) is not int or mask < 0:
+        raise FrameError("shape", "mask or body has the wrong type")
+    utc_zero_ms, source = _unpack_zero(zero)
+    times = _unpack_times(t0, dt, n)
+    if envelope.kind in _COLUMNS:
+        if n == 0:
+            raise FrameError("count", "0 rows, columns need at least 1")
+        columns = _unpack_columns(envelope.kind, n, mask, body)
+        return Frame(envelope, times, utc_zero_ms, source, columns, [])
+    _check_body(envelope.kind, n, body)
+    return Frame(envelope, times, utc_zero_ms, source, {}, body)
+
+
+def _unpack_zero(zero: Any) -> tuple[int | None, int]:
+    if zero is None:
+        return None, ClockSource.NONE
+    if type(zero) is not int or not 0 <= zero >> 2 <= UTC_ZERO_MS_MAX:
+        raise FrameError("range", f"UTC offset {str(zero)[:40]}, 0–2^52 ms allowed")
+    return zero >> 2, zero & 3
+
+
+def _unpack_times(t0: Any, dt: Any, n: int) -> list[int]:
+    if type(t0) is not int or not 0 <= t0 <= T_MONO_MS_MAX:
+        raise FrameError("range", f"t0 {str(t0)[:40]}, 0–2^42 ms allowed")
+    if type(dt) is int:
+        if abs(dt) > T_MONO_MS_MAX:
+            raise FrameError("range", "time step too large")
+        times = [t0 + i * dt for i in range(n)]
+    elif type(dt) is list and len(dt) == n - 1 and (n == 1 or set(map(type, dt)) == _INT_ONLY):
+        times = list(accumulate(dt, initial=t0))
+    else:
+        raise FrameError("shape", f"time steps: one number or {n - 1} needed")
+    if n and not (min(times) >= 0 and max(times) <= T_MONO_MS_MAX):
+        raise FrameError("range", "a row's time is outside 0–2^42 ms")
+    return times
+
+
+def _unpack_columns(kind: int, n: int, mask: int, body: list[Any]) -> dict[int, list[int | None]]:
+    if mask & ~_KNOWN_MASK[kind]:
+        raise FrameError("field", f"mask {mask:#x} names fields that kind {kind} has not")
+    count = mask.bit_count()
+    if len(body) != (count if n == 1 else 2 * count):
+        raise FrameError("shape", f"{len(body)} body elements for {count} columns of {n} rows")
+    columns: dict[int, list[int | None]] = {}
+    at = 0
+    for bit, lo, hi, order, name in _COLUMNS[kind]:
+        if not mask >> bit & 1:
+            continue
+        key = body[at]
+        column = _integrate(key, body[at + count] if n > 1 else [], n, order, name)
+        known = [value for value in column if value is not None]
+        if known and (min(known) < lo or max(known) > hi):
+            raise FrameError("range", f"{name} {min(known)}…{max(known)}, {lo}…{hi} allowed")
+        columns[bit] = column
+        at += 1
+    return columns
+
+
+def _integrate(key: Any, deltas: Any, n: int, order: int, name: str) -> list[int | None]:
+    """A column from its key and differences. The quick ways are for whole columns, the slow one for holes."""
+    if type(key) is int:
+        if type(deltas) is int and deltas == 0:
+            return [key] * n
+        if type(deltas) is list and len(deltas) == n - 1:
+            types = set(map(type, deltas))
+            if types <= _INT_ONLY:
+                if order == 2:
+                    deltas = accumulate(deltas)
+                return list(accumulate(deltas, initial=key))
+            if types <= {int, type(None)}:
+                return _integrate_with_holes(key, deltas, order)
+    holes = key is None and type(deltas) is list and len(deltas) == n - 1
+    if holes and set(map(type, deltas)) <= {int, type(None)}:
+        return _integrate_with_holes(None, deltas, order)
+    raise FrameError("shape", f"column {name}: a key and {n - 1} whole numbers or nil needed")
+
+
+def _integrate_with_holes(key: int | None, deltas: list[int | None], order: int) -> list[int | None]:
+    """As the packer's `_differences`, backwards: after a nil the chain goes on from the last known value."""
+    out: list[int | None] = [key]
+    last, step = key, 0
+    for delta in deltas:
+        if delta is None:
+            out.append(None)
+            continue
+        if last is None:
+            last = delta
+        else:
+            change = delta + step
+            last += change
+            if order == 2:
+                step = change
+        out.append(last)
+    return out
+
+
+def _check_body(kind: int, n: int, body: list[Any]) -> None:
+    if kind == Kind.TEXT:
+        if len(body) != n or n == 0 or any(type(text) is not str for text in body):
+            raise FrameError("shape", f"{len(body)} texts for {n} rows")
+    elif kind in (Kind.GAP, Kind.HELD):
+        _check_ranges(kind, n, body)
+    else:
+        raise FrameError("kind", f"kind {kind}, known are {', '.join(str(int(k)) for k in Kind)}")
+
+
+def _check_ranges(kind: int, n: int, body: list[Any]) -> None:
+    """GAP: [stream, from, to, …]. HELD: [boot, stream, from, to, …]: the rows the edge can still send."""
+    head = 1 if kind == Kind.GAP else 2
+    if n != 0 or len(body) < head or (len(body) - head) % 2 or set(map(type, body)) != _INT_ONLY:
+        raise FrameError("shape", f"ranges of {len(body)} elements in a frame of {n} rows")
+    stream, pairs = body[head - 1], body[head:]
+    ordered = all(a <= b for a, b in pairwise(pairs))
+    if min(body) < 0 or stream > Stream.BULK or len(pairs) > 2 * RANGES_MAX or not ordered:
+        raise FrameError("range", f"ranges must rise, and at most {RANGES_MAX} are allowed")
+    if pairs and pairs[-1] > ROW_NUMBER_MAX:
+        raise FrameError("range", "a row number is too large")
