@@ -27,7 +27,7 @@ ELEMENTS = 11
 ELEMENTS_MAX = 16
 ROWS_MAX = 240
 FRAME_BYTES_MAX = 8_192
-FRAME_BYTES_MIN = 15 + MAC_BYTES
+FRAME_BYTES_MIN = HEADER_ELEMENTS + 1 + MAC_BYTES
 ROW_NUMBER_MAX = 2**53
 T_MONO_MS_MAX = 2**42
 UTC_ZERO_MS_MAX = 2**52
@@ -132,7 +132,8 @@ def _body(kind: int, rows: Sequence[Row]) -> tuple[int, list[Any]]:
             continue
         key, deltas = _differences([row.values.get(bit) for row in rows], order)
         keys.append(key)
-        columns.append(0 if not any(deltas) and None not in deltas else deltas)
+        constant = key is not None and not any(deltas) and None not in deltas
+        columns.append(0 if constant else deltas)
     return mask, keys + columns if len(rows) > 1 else keys
 
 
