@@ -21,8 +21,8 @@ HACC = field_id("hacc_dm")
 SATS = field_id("sats_used")
 COURSE_SPEED_DMPS_MIN = 5
 """Below half a metre a second a receiver's course is noise, and noise costs bytes."""
-EARLY = 0.1
-"""A fix may come this part of a period early and still open a new row."""
+EARLY = 0.04
+"""A fix may come this part of a period early and still open the next row."""
 
 
 def clamp(value: int, lo: int, hi: int) -> int:
@@ -57,7 +57,7 @@ class Pace:
         self._clock = clock
         self._period_ms = period_ms
         self._values: dict[int, int] = {}
-        self._last_row_ms = -period_ms
+        self._due_ms = 0
         self._last_fix_ms = -(10**9)
         self._first_heard_ms: int | None = None
 
@@ -76,8 +76,8 @@ class Pace:
 
     def _take_fix(self, fix: Fix, t_mono_ns: int) -> Row | None:
         t_ms = self._clock.row_time_ms(fix.t_utc_ms, t_mono_ns)
-        since_ms = t_ms - self._last_row_ms
-        if 0 <= since_ms < self._period_ms * (1 - EARLY):
+        early_ms = self._due_ms - t_ms
+        if self._period_ms * EARLY < early_ms <= self._period_ms:
             return None
         self._last_fix_ms = self._clock.mono_ms(t_mono_ns)
         self._note(self._last_fix_ms, fix_values(fix))
@@ -96,5 +96,7 @@ class Pace:
         row = Row(t_ms, self._values)
         self._values = {}
         self._first_heard_ms = None
-        self._last_row_ms = t_ms
+        # the grid is kept while fixes keep to it, so that jitter does not add up
+        late_ms = t_ms - self._due_ms
+        self._due_ms = (self._due_ms if abs(late_ms) < self._period_ms // 2 else t_ms) + self._period_ms
         return row

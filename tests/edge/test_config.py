@@ -1,0 +1,88 @@
+"""Configuration: the sample is complete and good, and every mistake is told where and how."""
+
+import tomllib
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from edge.config import (
+    Config,
+    ConfigError,
+    Device,
+    MqttConfig,
+    PaceConfig,
+    PortConfig,
+    SpoolConfig,
+    load,
+    read_key,
+)
+
+SAMPLE = (files("edge") / "sample.toml").read_text(encoding="utf-8")
+SECTIONS = {
+    "device": Device,
+    "spool": SpoolConfig,
+    "pace": PaceConfig,
+    "mqtt": MqttConfig,
+    "port": PortConfig,
+}
+
+
+def test_the_sample_holds_every_key_with_its_default_under_a_sentence(tmp_path: Path) -> None:
+    raw = tomllib.loads(SAMPLE)
+    assert set(raw) == set(SECTIONS)
+    for name, kind in SECTIONS.items():
+        table = raw[name][0] if name == "port" else raw[name]
+        assert set(table) == {spec.name for spec in fields(kind)}, name
+    assert SAMPLE.count("\n# ") >= sum(len(fields(kind)) for kind in SECTIONS.values()) - 2
+    path = tmp_path / "edge.toml"
+    path.write_text(SAMPLE)
+    loaded = load(path)
+    assert isinstance(loaded, Config)
+    assert (loaded.spool.mib_max, loaded.pace, loaded.mqtt.version) == (512, PaceConfig(), "auto")
+    assert loaded.device.key_file == tmp_path / "1001.key"
+    assert loaded.mqtt.ca_file is None
+
+
+BAD = [
+    ("[devise]", "unknown section 'devise'; did you mean 'device'?"),
+    ("[spool]\nmb_max = 5", "unknown key in [spool] 'mb_max'; did you mean 'mib_max'?"),
+    ("[device]\nnumber = 'x'", "device.number: int needed, got 'x'"),
+    ("[device]\nnumber = 0", "device.number: 0, 1–4294967295 allowed"),
+    ("[device]\nnumber = 1\nrealm = 'A B'", "device.realm: topics: realm 'A B'"),
+    ("[pace]\nrow_s = 0", "pace.row_s: 0.0, 0.05–3600 allowed"),
+    ("[mqtt]\nport = true", "mqtt.port: int needed, got True"),
+    ("[mqtt]\nversion = '4'", '"auto", "5" or "3.1.1" allowed'),
+    ("[mqtt]\ncert_file = 'a'", "cert_file and cert_key_file go together"),
+    ("[[port]]\npath = '/dev/x'", "name '' is empty or used twice"),
+    ("[[port]]\nname = 'a'", "port a: path is missing"),
+    ("[[port]]\nname = 'a'\npath = 'x'\ndriver = 'nmae'", "driver 'nmae'; did you mean 'nmea'?"),
+    ("[[port]]\nname = 'a'\npath = 'x'\nbaud = 7", "port a: baud 7, 0 or 300–4000000 allowed"),
+    ("[port]\nname = 'a'", "write [[port]]"),
+    ("device = 5", "device: a table is needed, got int"),
+    ("[", "not TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD, ids=[case[0] for case in BAD])
+def test_a_mistake_is_told_with_its_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text(
+        text if "[device]" in text else "[device]\nnumber = 1\n" + text if text[0] == "[" else text
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).startswith(str(path))
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_and_bad_keys_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="roster command"):
+        read_key(tmp_path / "none.key")
+    for text, message in (("zz", "not hexadecimal"), ("ab", "2 digits, 64 are needed")):
+        (tmp_path / "bad.key").write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            read_key(tmp_path / "bad.key")

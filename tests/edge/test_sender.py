@@ -1,0 +1,176 @@
+"""The sender: newest first, events at once, everything until it is acknowledged, nothing lost, nothing doubled."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge.sender import EVENT_REPEAT_MS, TIMEOUT_MS_MIN, WINDOW_MAX, Sender
+from edge.spool import Spool
+from protocols.catalog import Kind, Lane, Stream
+from protocols.frame import Row
+from protocols.keys import MacKey
+
+FakeHub = Any
+"""The hub of conftest.py, which tests get as a fixture."""
+
+
+def add(spool: Spool, sender: Sender, t_ms: int, stream: Stream = Stream.ROWS, zero: int | None = 5) -> None:
+    kind = Kind.EVENT if stream == Stream.EVENTS else Kind.STATE
+    sender.add(spool.append(stream, kind, Row(t_ms, {0: t_ms % 200}), zero, 1))
+
+
+def settle(sender: Sender, hub: FakeHub, t_ms: int) -> None:
+    for ack in hub.acks():
+        sender.on_ack(ack, t_ms)
+
+
+def test_a_new_row_goes_at_once_as_live(spool: Spool, sender: Sender, hub: FakeHub) -> None:
+    add(spool, sender, 0)
+    sender.pump(0, hub.publish)
+    assert [(lane, f.envelope.row) for lane, f in hub.frames] == [(Lane.LIVE, 0)]
+    assert sender.waiting_rows() == 1
+    settle(sender, hub, 40)
+    assert sender.waiting_rows() == 0
+    assert sender.stats.rtt_ms == 40
+
+
+def test_rows_gather_until_the_next_live_frame(spool: Spool, sender: Sender, hub: FakeHub) -> None:
+    for t_ms in range(0, 2000, 100):
+        add(spool, sender, t_ms)
+        sender.pump(t_ms, hub.publish)
+        settle(sender, hub, t_ms)
+    assert [f.envelope.n for _, f in hub.frames] == [1, 10]
+
+
+def test_an_event_goes_before_everything_and_again_until_acknowledged(
+    spool: Spool, sender: Sender, hub: FakeHub
+) -> None:
+    for t_ms in range(50):
+        add(spool, sender, t_ms)
+    add(spool, sender, 50, Stream.EVENTS)
+    hub.deaf = True
+    sender.pump(50, hub.publish)
+    hub.deaf = False
+    sender.pump(50 + EVENT_REPEAT_MS - 1, hub.publish)
+    assert hub.frames == []
+    sender.pump(50 + EVENT_REPEAT_MS, hub.publish)
+    assert hub.frames[0][0] == Lane.SOS
+    assert hub.frames[0][1].envelope.kind == Kind.EVENT
+
+
+def test_silence_shrinks_the_window_and_slows_the_repeats(spool: Spool, sender: Sender, hub: FakeHub) -> None:
+    hub.deaf = True
+    sent: list[int] = []
+    for t_ms in range(0, 600_000, 100):
+        if t_ms % 1000 == 0:
+            add(spool, sender, t_ms)
+            spool.commit()
+        sender.pump(t_ms, lambda lane, data, t=t_ms: bool(sent.append(t)) or True)
+    last_minute = [t for t in sent if t >= 540_000]
+    assert 1 <= len(last_minute) <= 4
+    assert sender.waiting_rows() == 600
+
+
+def test_after_an_outage_the_newest_goes_first_and_three_to_one(
+    spool: Spool, sender: Sender, hub: FakeHub
+) -> None:
+    hub.full = True
+    for t_ms in range(0, 3_000_000, 1000):
+        add(spool, sender, t_ms)
+    spool.commit()
+    hub.full = False
+    t_ms = 3_000_000
+    sender.connected(t_ms)
+    arrived: dict[int, int] = {}
+    while sender.waiting_rows():
+        if t_ms % 1000 == 0 and t_ms < 3_003_000:
+            add(spool, sender, t_ms)
+        sender.pump(t_ms, hub.publish)
+        settle(sender, hub, t_ms)
+        for _boot, _stream, row in hub.rows:
+            arrived.setdefault(row, t_ms)
+        t_ms += 50
+    first = hub.frames[0]
+    assert first[0] == Lane.LIVE
+    assert first[1].envelope.row + first[1].envelope.n - 1 == 3_000, "the newest row goes first"
+    assert len(hub.rows) == 3_003
+    assert hub.repeats == 0
+    assert all(arrived[row] <= 1000 * row + 1000 for row in range(3_000, 3_003))
+    lanes = [lane for lane, _ in hub.frames[:WINDOW_MAX]]
+    assert Lane.HISTORY in lanes, "the backlog must not starve either"
+
+
+def test_rows_of_an_earlier_boot_go_under_their_own_name(spool: Spool, hub: FakeHub, mac_key: MacKey) -> None:
+    first = Sender(spool, mac_key, 1001, live_ms=1000)
+    for t_ms in range(300):
+        add(spool, first, t_ms, zero=5 if t_ms < 130 else 9)
+    spool.commit()
+    after = Spool(spool._path, 78, 10 * 2**20)
+    after.open()
+    sender = Sender(after, mac_key, 1001, live_ms=1000)
+    sender.start()
+    sender.connected(0)
+    sender.pump(0, hub.publish)
+    assert (Kind.HELD, [77, Stream.ROWS, 0, 299]) in hub.bodies
+    assert (Kind.HELD, [77, Stream.EVENTS]) in hub.bodies
+    assert {key[0] for key in hub.rows} == {77}
+    assert len(hub.rows) == 300
+    settle(sender, hub, 10)
+    after.commit()
+    assert after.count() == 0
+    after.close()
+
+
+def test_what_was_shed_is_said_and_not_waited_for(spool: Spool, sender: Sender, hub: FakeHub) -> None:
+    hub.full = True
+    for t_ms in range(1200):
+        add(spool, sender, t_ms)
+    spool.commit()
+    spool._bytes_max = 10_000
+    assert spool.shed() == 1200
+    sender.say_gaps(5)
+    hub.full = False
+    sender.pump(2000, hub.publish)
+    assert hub.bodies == [(Kind.GAP, [Stream.ROWS, 0, 1199])]
+    assert sender.waiting_rows() == 0
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from(["row", "row", "event", "pump", "lose", "ack", "time", "commit", "reconnect"]),
+        max_size=80,
+    )
+)
+def test_whatever_happens_every_row_arrives_and_none_is_left(
+    tmp_path_factory: Any, hub: FakeHub, mac_key: MacKey, steps: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("s")
+    spool = Spool(folder / "s.db", 5, 2**24)
+    spool.open()
+    sender, hub, t_ms, made = Sender(spool, mac_key, 1001, live_ms=500), type(hub)(), 0, 0
+    for step in [*steps, "commit", "reconnect"]:
+        t_ms += 130
+        hub.deaf = step == "lose"
+        if step in ("row", "event"):
+            add(spool, sender, t_ms, Stream.EVENTS if step == "event" else Stream.ROWS)
+            made += 1
+        elif step in ("pump", "lose"):
+            sender.pump(t_ms, hub.publish)
+        elif step == "ack":
+            settle(sender, hub, t_ms)
+        elif step == "time":
+            t_ms += TIMEOUT_MS_MIN
+        elif step == "commit":
+            spool.commit()
+        else:
+            sender.connected(t_ms)
+    for _ in range(100):
+        t_ms += 1000
+        sender.pump(t_ms, hub.publish)
+        settle(sender, hub, t_ms)
+        spool.commit()
+    assert len(hub.rows) == made
+    assert (sender.waiting_rows(), spool.count()) == (0, 0)
+    spool.close()
