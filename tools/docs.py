@@ -1,0 +1,125 @@
+"""Writes the generated parts of the documentation; `--check` only says whether they are current.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. Tests run the check.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.inspect_frame import as_text, inspect
+from protocols import acks, frame
+from protocols.acks import Ack
+from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
+from protocols.errors import REASONS
+from protocols.keys import MacKey
+
+ROOT = Path(__file__).resolve().parent.parent
+PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+KEY = bytes(range(32))
+BOOT = 0x0123_4567_89AB_CDEF
+UTC_ZERO_MS = 1_795_000_000_000
+
+
+def numbers() -> str:
+    """Every enumeration that crosses the wire, a line each."""
+    tables = (Kind, Stream, Lane, ClockSource, EventCode, EventPhase)
+    lines = ["| table | values |", "|---|---|"]
+    for table in tables:
+        values = ", ".join(f"{int(item)} {item.name}" for item in table)
+        lines.append(f"| {table.__name__} | {values} |")
+    return "\n".join(lines)
+
+
+def fields() -> str:
+    """The catalog."""
+    head = "| id | name | unit | quantum | range | order | 中文 | English | sent by |"
+    lines = [head, "|--:|---|---|---|---|--:|---|---|---|"]
+    for f in FIELDS:
+        limits = f"{f.lo} … {f.hi}"
+        cells = (f.id, f"`{f.name}`", f.unit, f.quantum, limits, f.order, f.zh, f.en, f.sender)
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def reasons() -> str:
+    """Words and numbers of refusal."""
+    lines = [f"| {number} | `{word}` |" for word, number in REASONS.items()]
+    return "\n".join(["| number | reason |", "|--:|---|", *lines])
+
+
+def _wrapped(data: bytes) -> str:
+    digits = data.hex()
+    return "\n".join(digits[i : i + 96] for i in range(0, len(digits), 96))
+
+
+def worked_frames() -> dict[str, bytes]:
+    """A live frame of one row, a history frame of three rows with a hole, an SOS."""
+    key = MacKey(KEY, "live")
+    head = {"device": 1007, "boot": BOOT, "utc_zero_ms": UTC_ZERO_MS, "clock_source": ClockSource.GNSS}
+    place = {0: 366_500_216, 1: 1_170_000_000}
+    one = [frame.Row(61_000, {**place, 2: 314, 3: 14, 4: 92, 6: 131, 11: 3, 12: 15})]
+    three = [
+        frame.Row(62_000, {0: 366_500_216, 1: 1_170_000_100, 6: 131}),
+        frame.Row(63_000, {0: 366_500_220, 1: 1_170_000_160}),
+        frame.Row(64_000, {0: 366_500_226, 1: 1_170_000_225, 6: 133}),
+    ]
+    sos = [
+        frame.Row(
+            64_350, {0: EventCode.SOS, 1: 74_565, 2: EventPhase.RAISED, 5: 366_500_226, 6: 1_170_000_225}
+        )
+    ]
+    rows = {"kind": Kind.STATE, "stream": Stream.ROWS}
+    return {
+        "One row, live": frame.pack(key, rows=one, row=60, lane=Lane.LIVE, **rows, **head),
+        "Three rows, the second without a heart rate": frame.pack(
+            key, rows=three, row=61, lane=Lane.HISTORY, **rows, **head
+        ),
+        "An SOS": frame.pack(
+            key, rows=sos, row=0, lane=Lane.SOS, kind=Kind.EVENT, stream=Stream.EVENTS, **head
+        ),
+    }  # fmt: skip
+
+
+def frames() -> str:
+    """The worked frames in hexadecimal, and what `zhantu-edge frame` says of them."""
+    out = []
+    for title, data in worked_frames().items():
+        out.append(f"**{title}**\n\n```\n{_wrapped(data)}\n\n{as_text(inspect(data, KEY, 'live'))}\n```\n")
+    return "\n".join(out)
+
+
+def ack() -> str:
+    """One acknowledgement."""
+    data = acks.pack(Ack(1_795_000_064_500, BOOT, int(Stream.ROWS), 61, ((63, 63),)), MacKey(KEY, "live"))
+    return f"Rows 0–60 and 63 of that boot's stream 1, at 1795000064500:\n\n```\n{_wrapped(data)}\n```"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "ack": ack,
+}  # fmt: skip
+
+
+def regenerate(text: str) -> str:
+    """The text with every generated part made anew. KeyError for a part that nobody makes."""
+    return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> int:
+    """Rewrite what is old; with `--check` name it and return 1."""
+    old = []
+    for path in sorted(ROOT.glob("docs/*.md")):
+        text = path.read_text(encoding="utf-8")
+        new = regenerate(text)
+        if new != text:
+            old.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    if old:
+        print(f"docs: {'not current' if '--check' in sys.argv else 'rewritten'}: {', '.join(old)}")
+    return 1 if old and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
