@@ -20,15 +20,18 @@ from protocols.keys import MacKey
 from protocols.samples import Fix, FixMode, Sample, sample_as_dict
 
 
+NO_BOOT = 0
+"""A boot is a random number; that an agent ever drew this one is as likely as never."""
+
+
 class _Hub:
-    """Asks the hub for one acknowledgement: a list of held rows that is empty harms nothing."""
+    """Asks the hub for one acknowledgement, by an empty list of held rows of a boot that never was."""
 
     def __init__(self, config: Config) -> None:
         number, realm = config.device.number, config.device.realm
         self._mac_key = MacKey(read_key(config.device.key_file), realm)
-        self._boot = secrets.randbits(63)
         self._question = frame.pack_ranges(
-            self._mac_key, Kind.HELD, device=number, boot=self._boot, t_mono_ms=0, body=[self._boot, 0]
+            self._mac_key, Kind.HELD, device=number, boot=secrets.randbits(63), t_mono_ms=0, body=[NO_BOOT, 0]
         )
         self.bearer = MqttBearer(
             config.mqtt, realm, number, on_up=self._ask, on_ack=self._hear, rng=random.Random(1)
@@ -47,7 +50,7 @@ class _Hub:
         except AckError as err:
             self.error = f"{err}; does the key file belong to this device?"
             return
-        if ack.boot == self._boot:
+        if ack.boot == NO_BOOT:
             self.rtt_ms = (time.monotonic_ns() - self._asked_ns) // 1_000_000
 
     def maintain(self, t_mono_ns: int) -> None:
