@@ -35,7 +35,7 @@ from protocols.samples import Fix, FixMode, Reading, Sample
 
 log = logging.getLogger("zhantu.edge")
 
-IDLE_S = 0.05
+IDLE_S = 0.1
 """The longest sleep of the loop: drivers close an epoch by silence, and timers are checked."""
 BATTERY = field_id("battery_pct")
 

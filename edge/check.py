@@ -19,7 +19,6 @@ from protocols.errors import AckError
 from protocols.keys import MacKey
 from protocols.samples import Fix, FixMode, Sample, sample_as_dict
 
-
 NO_BOOT = 0
 """A boot is a random number; that an agent ever drew this one is as likely as never."""
 

@@ -1,0 +1,121 @@
+"""The driver of GNSS receivers: NMEA and UBX, also both on one port.
+
+Enters: bytes of the receiver. Leaves: fixes and, when the receiver answers, its identity. Called through the
+table in `drivers.py`. Where a receiver sends both, NAV-PVT wins, because it has its own accuracy and
+validity: NMEA fixes are then left out, and come back when three of them in a row had no NAV-PVT between them.
+"""
+
+from firmware_bridge.epoch import EpochAssembler
+from firmware_bridge.framing import Splitter, count_nmea, count_ubx
+from firmware_bridge.interface import DriverRow, Settings, Stats
+from firmware_bridge.ubx import MON_VER, NAV_HPPOSLLH, NAV_PVT, UbxDecoder
+from firmware_bridge.ubx_build import (
+    KEYS_NAV_HPPOSLLH,
+    KEYS_NAV_PVT,
+    build,
+    build_cfg_msg,
+    build_cfg_valset,
+)
+from protocols.samples import Fix, Sample
+from protocols.units import NS_PER_MS
+
+IDLE_MS = 150
+"""An epoch is complete when its last byte is older. At 4800 baud bytes come every 2 ms; receivers that pause
+between sentences were seen to pause for 60 ms."""
+
+FRAME_STALL_MS = 500
+"""An unfinished UBX frame is given up then. Longer than IDLE_MS, because USB hubs do stop for 200 ms."""
+
+UBX_LEADS_EPOCHS = 3
+
+
+class GnssDriver:
+    """One receiver on one port."""
+
+    def __init__(self, settings: Settings, nmea: bool = True, ubx: bool = True) -> None:
+        self.stats = Stats()
+        self._nmea, self._ubx = nmea, ubx
+        self._out: list[Sample] = []
+        self._assembler = EpochAssembler(self.stats, settings.rollover, self._out_nmea)
+        self._decoder = UbxDecoder(self.stats, self._out_ubx)
+        self._splitter = Splitter(
+            self.stats,
+            self._assembler.sentence if nmea else self._skip_sentence,
+            self._decoder.frame if ubx else self._skip_frame,
+            self._assembler.damage,
+        )
+        self._ubx_leads = 0
+        self._last_byte_mono_ns = 0
+
+    def feed(self, data: bytes, t_mono_ns: int) -> list[Sample]:
+        """See `interface.Driver`."""
+        self._last_byte_mono_ns = t_mono_ns
+        self._splitter.feed(data)
+        return self._take()
+
+    def idle(self, t_mono_ns: int) -> list[Sample]:
+        """See `interface.Driver`."""
+        silent_ms = (t_mono_ns - self._last_byte_mono_ns) // NS_PER_MS
+        if silent_ms >= FRAME_STALL_MS:
+            self._splitter.give_up_frame()
+        if silent_ms >= IDLE_MS:
+            self._assembler.flush()
+            self._decoder.flush()
+        return self._take()
+
+    def hello(self) -> bytes:
+        """Asks a u-blox for NAV-PVT, high-precision digits and its name; others ignore it."""
+        if not self._ubx:
+            return b""
+        # One message per key group: a receiver refuses all keys of a message of which it does not know one.
+        return (
+            build_cfg_msg(NAV_PVT)
+            + build_cfg_msg(NAV_HPPOSLLH)
+            + build_cfg_valset(KEYS_NAV_PVT)
+            + build_cfg_valset(KEYS_NAV_HPPOSLLH)
+            + build(MON_VER)
+        )
+
+    @property
+    def pending_size(self) -> int:
+        """Bytes kept between calls, for tests of the bound."""
+        return self._splitter.pending_size
+
+    def _take(self) -> list[Sample]:
+        if not self._out:
+            return []
+        out = self._out.copy()
+        self._out.clear()
+        return out
+
+    def _out_nmea(self, fix: Fix) -> None:
+        if self._ubx_leads > 0:
+            self._ubx_leads -= 1
+        else:
+            self._out.append(fix)
+
+    def _out_ubx(self, sample: Sample) -> None:
+        if isinstance(sample, Fix):
+            self._ubx_leads = UBX_LEADS_EPOCHS
+        self._out.append(sample)
+
+    def _skip_sentence(self, _body: bytes, _digits: bytes) -> None:
+        self.stats.skipped += 1
+
+    def _skip_frame(self, _message: int, _payload: bytes) -> None:
+        self.stats.skipped += 1
+
+
+def _count_both(data: bytes) -> int:
+    return count_nmea(data) + count_ubx(data)
+
+
+ROWS = (
+    DriverRow("gnss", "GNSS receiver, NMEA 0183 and u-blox binary mixed", GnssDriver, _count_both),
+    DriverRow(
+        "nmea", "GNSS receiver, NMEA 0183 only", lambda settings: GnssDriver(settings, ubx=False), count_nmea
+    ),
+    DriverRow(
+        "ubx", "u-blox receiver, binary only", lambda settings: GnssDriver(settings, nmea=False), count_ubx
+    ),
+)

@@ -1,0 +1,1 @@
+"""A world that speaks real bytes: emulated devices, load and drills."""

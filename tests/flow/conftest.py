@@ -1,0 +1,290 @@
+"""Fixtures of the end-to-end tests: the real hub with its real broker, real agents on ptys, a signed-in client.
+
+Every program is started as a person would start it, in a folder of its own, on ports that are free, and is ended
+by its own process id.
+"""
+
+import datetime
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PATIENCE_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        return int(line.getsockname()[1])
+
+
+def wait_for(what: Callable[[], Any], why: str, patience_s: float = PATIENCE_S) -> Any:
+    """The first true answer of `what`, asked every 50 ms; AssertionError with `why` when none comes."""
+    end = time.monotonic() + patience_s
+    pause = threading.Event()
+    while time.monotonic() < end:
+        answer = what()
+        if answer:
+            return answer
+        pause.wait(0.05)
+    raise AssertionError(f"waited {patience_s:g} s in vain: {why}")
+
+
+class Program:
+    """One of our programs, its output kept in a file."""
+
+    def __init__(self, folder: Path, name: str, *arguments: str) -> None:
+        self.log_path = folder / f"{name}.log"
+        self._arguments = [sys.executable, "-m", *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._arguments, stdout=log, stderr=log, cwd=self.log_path.parent
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def output(self) -> str:
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            return self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+
+class Hub:
+    """A hub with a data folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.keys = folder / "keys"
+        self.port, self.mqtt_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.program = Program(
+            folder, "hub", "hub", "run", "--data", str(self.data), "--port", str(self.port),
+            "--mqtt-port", str(self.mqtt_port), "--json",
+        )  # fmt: skip
+
+    def command(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "hub", *arguments, "--data", str(self.data)],
+            capture_output=True, text=True, check=False, cwd=self.folder, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, f"zhantu-hub {arguments}: {done.stderr}"
+        return done.stdout
+
+    def add(self, device: int, callsign: str, kind: str = "person", team: str = "一队") -> None:
+        self.command("roster", "add", "--device", str(device), "--callsign", callsign, "--kind", kind,
+                     "--branch", "fire", "--team", team, "--keys", str(self.keys))  # fmt: skip
+
+    def start(self) -> None:
+        self.program.start()
+        wait_for(self.ready, f"the hub is not ready; it says:\n{self.program.output()}")
+
+    def ready(self) -> bool:
+        assert self.program.alive(), self.program.output()
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def link(self) -> str:
+        """A fresh one-time sign-in link."""
+        made = self.command("user", "link", "--url", self.url, "--json")
+        return str(json.loads(made)["link"])
+
+    def client(self) -> httpx.Client:
+        """An HTTP client that is signed in."""
+        client = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=10)
+        token = self.link().partition("#t=")[2]
+        client.post("/api/v1/session", json={"token": token}).raise_for_status()
+        return client
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every committed row, as the export gives it."""
+        return [json.loads(line) for line in self.command("export", "--format", "jsonl").splitlines()]
+
+    def broker_pid(self) -> int:
+        """The broker's process: the hub's child."""
+        children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text().split()
+        for child in children:
+            if "mosquitto" in Path(f"/proc/{child}/comm").read_text():
+                return int(child)
+        raise AssertionError("the hub has no mosquitto child")
+
+
+def sentence(body: str) -> bytes:
+    checksum = 0
+    for byte in body.encode():
+        checksum ^= byte
+    return f"${body}*{checksum:02X}\r\n".encode()
+
+
+class Receiver:
+    """A GNSS receiver on a pty that says where it is, and counts its fixes in the sixth digit of the minute."""
+
+    def __init__(self, path: Path, hz: float) -> None:
+        self.path = path
+        self._period_s = 1 / hz
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._master, self._slave = -1, -1
+        self.count = 0
+        self.plug()
+
+    def plug(self) -> None:
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.path.unlink(missing_ok=True)
+        self.path.symlink_to(os.ttyname(self._slave))
+
+    def unplug(self) -> None:
+        master, slave, self._master, self._slave = self._master, self._slave, -1, -1
+        self.path.unlink(missing_ok=True)
+        os.close(master)
+        os.close(slave)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        next_s = time.time()
+        while not self._stop.is_set():
+            if self._master >= 0:
+                self.say()
+            next_s += self._period_s
+            self._stop.wait(max(0.0, next_s - time.time()))
+
+    def say(self) -> None:
+        self.count += 1
+        now = datetime.datetime.now(datetime.UTC)
+        clock = now.strftime("%H%M%S.") + f"{now.microsecond // 1000:03d}"
+        minutes = f"{39 + self.count / 10_000:09.6f}"
+        data = sentence(f"GNRMC,{clock},A,36{minutes},N,11700.000000,E,2.0,10.0,{now:%d%m%y},,,A,V")
+        data += sentence(f"GNGGA,{clock},36{minutes},N,11700.000000,E,1,12,0.80,50.0,M,-5.0,M,,")
+        try:
+            os.write(self._master, data)
+        except (BlockingIOError, OSError):
+            return  # nobody listens, and the line is full: as on a real wire, the bytes are gone
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+        if self._master >= 0:
+            self.unplug()
+
+
+class Gateway:
+    """An unmodified agent as a program, with a receiver on a pty."""
+
+    def __init__(self, hub: Hub, device: int, hz: float = 1.0, row_s: float = 1.0) -> None:
+        self.folder = hub.folder / f"gateway-{device}"
+        self.folder.mkdir()
+        self.receiver = Receiver(self.folder / "tty", hz)
+        self.config = self.folder / "edge.toml"
+        self.config.write_text(
+            f'[device]\nnumber = {device}\nkey_file = "{hub.keys}/{device}.key"\n'
+            f"[pace]\nrow_s = {row_s}\nlive_s = {row_s}\n"
+            f'[[port]]\nname = "gnss"\npath = "{self.receiver.path}"\nbaud = 115200\n'
+            f"[mqtt]\nport = {hub.mqtt_port}\n"
+        )
+        self.program = Program(self.folder, "edge", "edge", "run", "--config", str(self.config))
+
+    def start(self) -> None:
+        self.receiver.start()
+        self.program.start()
+
+    def command(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", *arguments, "--config", str(self.config)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def close(self) -> None:
+        self.program.stop()
+        self.receiver.close()
+
+
+@pytest.fixture
+def new_hub(tmp_path: Path) -> Iterator[Callable[[], Hub]]:
+    """Makes hubs that are not started yet; all are stopped at the end."""
+    made: list[Hub] = []
+
+    def make() -> Hub:
+        folder = tmp_path / f"hub-{len(made)}"
+        folder.mkdir()
+        made.append(Hub(folder))
+        return made[-1]
+
+    yield make
+    for hub in made:
+        hub.program.stop()
+
+
+@pytest.fixture
+def hub(new_hub: Callable[[], Hub]) -> Hub:
+    """A hub that runs, with device 1001 on its roster."""
+    made = new_hub()
+    made.add(1001, "济南消防-01")
+    made.start()
+    return made
+
+
+@pytest.fixture
+def new_gateway() -> Iterator[Callable[..., Gateway]]:
+    """Makes gateways; all are stopped at the end."""
+    made: list[Gateway] = []
+
+    def make(hub: Hub, device: int, **settings: float) -> Gateway:
+        made.append(Gateway(hub, device, **settings))
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        gateway.close()
+
+
+@pytest.fixture(scope="session")
+def patiently() -> Callable[..., Any]:
+    """`wait_for`, for tests."""
+    return wait_for
