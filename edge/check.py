@@ -19,6 +19,7 @@ from protocols.errors import AckError
 from protocols.keys import MacKey
 from protocols.samples import Fix, FixMode, Sample, sample_as_dict
 
+REPEAT_NS = 10**9
 NO_BOOT = 0
 """A boot is a random number; that an agent ever drew this one is as likely as never."""
 
@@ -33,15 +34,11 @@ class _Hub:
             self._mac_key, Kind.HELD, device=number, boot=secrets.randbits(63), t_mono_ms=0, body=[NO_BOOT, 0]
         )
         self.bearer = MqttBearer(
-            config.mqtt, realm, number, on_up=self._ask, on_ack=self._hear, rng=random.Random(1)
+            config.mqtt, realm, number, on_up=lambda: None, on_ack=self._hear, rng=random.Random(1)
         )
-        self._waiting = False
         self._asked_ns = 0
         self.rtt_ms: int | None = None
         self.error = ""
-
-    def _ask(self) -> None:
-        self._waiting = True
 
     def _hear(self, data: bytes) -> None:
         try:
@@ -54,8 +51,9 @@ class _Hub:
 
     def maintain(self, t_mono_ns: int) -> None:
         self.bearer.maintain(t_mono_ns / 1e9)
-        if self._waiting and self.bearer.publish(Lane.RECEIPTS, self._question):
-            self._waiting, self._asked_ns = False, t_mono_ns
+        due = self.rtt_ms is None and t_mono_ns - self._asked_ns >= REPEAT_NS
+        if due and self.bearer.publish(Lane.RECEIPTS, self._question):
+            self._asked_ns = t_mono_ns
 
     def report(self) -> dict[str, object]:
         stats = self.bearer.stats

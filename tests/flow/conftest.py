@@ -130,15 +130,23 @@ class Hub:
         return str(json.loads(made)["link"])
 
     def client(self) -> httpx.Client:
-        """An HTTP client that is signed in."""
+        """An HTTP client of this hub, not signed in yet."""
         client = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=10)
+        return client
+
+    def sign_in(self, client: httpx.Client) -> None:
+        """With a fresh link, as the page does it."""
         token = self.link().partition("#t=")[2]
         client.post("/api/v1/session", json={"token": token}).raise_for_status()
-        return client
 
     def rows(self) -> list[dict[str, Any]]:
         """Every committed row, as the export gives it."""
-        return [json.loads(line) for line in self.command("export", "--format", "jsonl").splitlines()]
+        return [
+            json.loads(line)
+            for line in self.command(
+                "export", "--from", "0", "--to", str(2**42), "--format", "jsonl"
+            ).splitlines()
+        ]
 
     def broker_pid(self) -> int:
         """The broker's process: the hub's child."""
@@ -231,6 +239,18 @@ class Gateway:
     def start(self) -> None:
         self.receiver.start()
         self.program.start()
+
+    def status(self) -> dict[str, Any]:
+        """What the agent says of itself; the link is "off" while it does not answer."""
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", "status", "--config", str(self.config)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {"link": "off"}
+
+    def start_and_wait(self) -> None:
+        self.start()
+        wait_for(lambda: self.status()["link"] == "up", f"no link; the agent says:\n{self.program.output()}")
 
     def command(self, *arguments: str) -> str:
         done = subprocess.run(
