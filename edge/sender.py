@@ -26,6 +26,8 @@ TIMEOUT_MS_MAX = 60_000
 EVENT_REPEAT_MS = 2_000
 LIVE_PER_HISTORY = 3
 HISTORY_ROWS = 120
+LIVE_EARLY = 0.2
+"""A live frame may go this part of its period early, so that a row never waits for jitter's sake."""
 LIVE_ROWS_KEPT = 256
 """Newest rows kept in memory, so that live frames need no read from the disk."""
 
@@ -73,7 +75,7 @@ class Sender:
         self._flights: list[_Flight] = []
         self._window = WINDOW_MAX
         self._timeout_ms = TIMEOUT_MS_MIN
-        self._live_sent_ms = -live_ms
+        self._live_due_ms = 0
         self._live_run = 0
         self._hello: deque[bytes] = deque()
         self.stats = SenderStats()
@@ -146,7 +148,7 @@ class Sender:
         """One frame of the newest or of the oldest rows; False when there is nothing to do now."""
         live_key = (self._spool.boot, int(Stream.ROWS))
         live = self._todo.get(live_key)
-        live_due = bool(live) and t_mono_ms - self._live_sent_ms >= self._live_ms
+        live_due = bool(live) and t_mono_ms >= self._live_due_ms - LIVE_EARLY * self._live_ms
         oldest = self._oldest(live_key)
         if live and live_due and (oldest is None or self._live_run < LIVE_PER_HISTORY):
             self._live_run += 1
@@ -155,7 +157,9 @@ class Sender:
                 live_key, Lane.LIVE, (max(first, last - self._rows_max + 1), last), t_mono_ms, publish
             )
             if sent and not self._has_fresh(live_key):
-                self._live_sent_ms = t_mono_ms
+                # the grid is kept while rows keep to it, so that their jitter does not add up
+                late = t_mono_ms - self._live_due_ms > self._live_ms
+                self._live_due_ms = (t_mono_ms if late else self._live_due_ms) + self._live_ms
             return sent
         if oldest is None:
             return False

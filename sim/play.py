@@ -216,6 +216,10 @@ def make_source(args: argparse.Namespace) -> tuple[Source, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Plays until the end or Ctrl-C. Leaves the exit status: 0, or 2 if the file or an argument is wrong."""
+    stopped = threading.Event()
+    # A link that is left behind may come to point to somebody else's terminal, so a kill ends in order too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
     try:
         if not _UNIT_NAME.fullmatch(args.unit):
             raise ValueError(f"--as {args.unit!r}; allowed are letters, digits, '_' and '-', at most 64")
@@ -230,10 +234,6 @@ def run(args: argparse.Namespace) -> int:
         f"{line.link}: {args.unit} plays {args.file.name}, {about}, speed {args.speed:g}, {args.baud} baud",
         flush=True,
     )
-    stopped = threading.Event()
-    # A link that is left behind may come to point to somebody else's terminal, so a kill ends in order too.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stopped.set())
     try:
         play(player, line, stopped.is_set)
         if not stopped.is_set():

@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -87,6 +88,14 @@ class Program:
             raise
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_mosquitto(pid: int) -> bool:
+    return "mosquitto" in Path(f"/proc/{pid}/comm").read_text()
+
+
 class Hub:
     """A hub with a data folder of its own."""
 
@@ -150,11 +159,9 @@ class Hub:
 
     def broker_pid(self) -> int:
         """The broker's process: the hub's child."""
-        children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text().split()
-        for child in children:
-            if "mosquitto" in Path(f"/proc/{child}/comm").read_text():
-                return int(child)
-        raise AssertionError("the hub has no mosquitto child")
+        found = [pid for pid in children_of(self.program.pid) if is_mosquitto(pid)]
+        assert found, "the hub has no mosquitto child"
+        return found[0]
 
 
 def sentence(body: str) -> bytes:
@@ -302,6 +309,59 @@ def new_gateway() -> Iterator[Callable[..., Gateway]]:
     yield make
     for gateway in made:
         gateway.close()
+
+
+class Demo(Program):
+    """What `make run` starts, with its sign-in link."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        super().__init__(
+            folder, "demo", "sim", "demo", "--data", str(self.data), "--port", str(free_port()),
+            "--mqtt-port", str(free_port()),
+        )  # fmt: skip
+
+    def link(self) -> str:
+        """The link of its start line."""
+        return str(wait_for(self._said_link, f"no sign-in link; it says:\n{self.output()}"))
+
+    def _said_link(self) -> str | None:
+        assert self.alive(), self.output()
+        found = re.search(r"http://\S+#t=\S+", self.output())
+        return found[0] if found else None
+
+    def next_link(self) -> str:
+        """A link for one more screen."""
+        url = self.link().partition("/#")[0]
+        command = [
+            sys.executable,
+            "-m",
+            "hub",
+            "user",
+            "link",
+            "--json",
+            "--data",
+            str(self.data),
+            "--url",
+            url,
+        ]
+        return str(
+            json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)["link"]
+        )
+
+    def broker_pid(self) -> int:
+        """The broker: a child of the hub, which is a child of the demo."""
+        found = [pid for child in children_of(self.pid) for pid in children_of(child) if is_mosquitto(pid)]
+        assert len(found) == 1, found
+        return found[0]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    made = Demo(tmp_path)
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

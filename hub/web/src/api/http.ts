@@ -1,0 +1,59 @@
+/** The hub's HTTP beside the feed. Every call gives its answer or raises `ApiError` with the status. */
+import { decode } from '@msgpack/msgpack'
+
+const BASE = '/api/v1'
+
+export class ApiError extends Error {
+  constructor(readonly status: number) {
+    super(`hub answered ${status}`)
+  }
+}
+
+export interface Session { name: string; role: string; realm: string; drill: boolean; version: string }
+export interface Value { name: string; zh: string; en: string; unit: string; value: unknown; t_utc_ms: number }
+export interface Series { t: number[]; min: (number | null)[]; max: (number | null)[] }
+export interface TrailColumns { t: Float64Array; lat: Int32Array; lon: Int32Array }
+
+async function call(path: string, init?: RequestInit): Promise<Response> {
+  const response = await fetch(BASE + path, { credentials: 'same-origin', cache: 'no-store', ...init })
+  if (!response.ok) throw new ApiError(response.status)
+  return response
+}
+
+export async function session(): Promise<Session> {
+  return (await call('/session')).json()
+}
+
+export async function signIn(token: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  await call('/session', { method: 'POST', headers, body: JSON.stringify({ token }) })
+}
+
+export async function signOut(): Promise<void> {
+  await call('/session', { method: 'DELETE' })
+}
+
+const unitPath = (id: string): string => `/units/${encodeURIComponent(id)}`
+
+export async function values(id: string, signal: AbortSignal): Promise<Value[]> {
+  const body = await (await call(unitPath(id), { signal })).json()
+  return Array.isArray(body.values) ? body.values : []
+}
+
+export async function series(
+  id: string, channels: string[], fromMs: number, toMs: number, points: number, signal: AbortSignal,
+): Promise<Record<string, Series>> {
+  const query = new URLSearchParams({
+    channels: channels.join(','), from: String(Math.round(fromMs)), to: String(Math.round(toMs)), points: String(points),
+  })
+  return (await (await call(`${unitPath(id)}/series?${query}`, { signal })).json()).channels ?? {}
+}
+
+/** Oldest first. */
+export async function trail(id: string, fromMs: number, toMs: number, points: number): Promise<TrailColumns> {
+  const query = new URLSearchParams({ from: String(Math.round(fromMs)), to: String(Math.round(toMs)), points: String(points) })
+  const response = await call(`${unitPath(id)}/trail?${query}`, { headers: { accept: 'application/msgpack' } })
+  const { c } = decode(await response.arrayBuffer()) as { c: Record<string, Uint8Array> }
+  const copy = (name: string): ArrayBuffer => (c[name] ?? new Uint8Array(0)).slice().buffer
+  return { t: new Float64Array(copy('t')), lat: new Int32Array(copy('lat')), lon: new Int32Array(copy('lon')) }
+}

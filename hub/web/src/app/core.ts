@@ -1,0 +1,182 @@
+/**
+ * The middle of the page: clock, store, socket and alarms, and the signals that panels and map read.
+ *
+ * Enters: messages of the feed. Leaves: signals. The picture itself stays in the store's typed arrays; `pulse` says
+ * when to look again. It beats four times a second even when nothing comes, because ages grow all the same.
+ */
+import { batch, signal } from '@preact/signals'
+import { Alarms, type Alarm } from '../feed/alarms'
+import { HubClock } from '../feed/clock'
+import type { FromHub, Hello, Link } from '../feed/messages'
+import { FeedSocket, type Refusal } from '../feed/socket'
+import { Store } from '../feed/store'
+import { contact, FLAG_SOS, state, type Contact, type State } from '../laws/contact'
+import { nameOrder } from '../laws/order'
+import { TrailFetcher } from './trailFetcher'
+
+/** docs/feed.md: who has heard nothing for this long is not live. */
+export const LIVE_MS = 2_000
+const PULSE_MS = 250
+/** After a pause as long as this, trails have a hole that only the hub's log can fill. */
+const HOLE_MS = 5_000
+
+export interface Unit {
+  slot: number
+  id: string
+  callsign: string
+  team: string
+  state: State
+  contact: Contact
+  place: number
+}
+
+export interface Counts { total: number; online: number; stale: number; lost: number; sos: number }
+
+export type Line = 'first' | 'live' | 'cut'
+export type Door = 'opening' | 'in' | 'open_link' | 'used' | 'failed' | 'offline' | 'origin'
+
+export const clock = new HubClock(() => performance.now())
+export const store = new Store()
+const alarms = new Alarms()
+export const trailFetcher = new TrailFetcher(store, clock)
+
+export const door = signal<Door>('opening')
+export const doorStatus = signal(0)
+export const hello = signal<Hello | null>(null)
+export const link = signal<Link | null>(null)
+export const line = signal<Line>('first')
+/** Whole seconds since a picture came. */
+export const silentS = signal(0)
+export const byeWhy = signal('')
+export const pulse = signal(0)
+export const roster = signal<Unit[]>([])
+export const counts = signal<Counts>({ total: 0, online: 0, stale: 0, lost: 0, sos: 0 })
+export const openAlarms = signal<Alarm[]>([])
+export const selectedId = signal<string | null>(null)
+
+let pictureMono = NaN
+let pictureT = NaN
+let startMono = performance.now()
+let places: number[] = []
+/** A new connection starts with no trails. */
+let trailsLost = true
+
+const feedUrl = (): string => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/feed`
+export const socket = new FeedSocket(feedUrl(), { message: take, opened: () => undefined, closed })
+
+export function start(): void {
+  startMono = performance.now()
+  socket.open()
+  setInterval(beat, PULSE_MS)
+  document.addEventListener('visibilitychange', () => {
+    socket.setHidden(document.hidden)
+    beat()
+  })
+}
+
+export function select(id: string | null): void {
+  selectedId.value = id
+  trailFetcher.select(slotOfSelected())
+}
+
+function slotOfSelected(): number | undefined {
+  const id = selectedId.peek()
+  return id === null ? undefined : store.slotOf(id)
+}
+
+/** While the hub is not heard nobody is known to be online; the word says so. */
+export function onlineWord(): 'online' | 'online_before' {
+  return line.value === 'live' ? 'online' : 'online_before'
+}
+
+/** Contact and state of a slot now. Everything on the page that says how a unit is asks here. */
+export function contactOf(slot: number): Contact {
+  const meta = store.meta(slot)!
+  return contact(clock.now(), store.col.t_rx[slot]!, store.col.t_fix[slot]!, meta.stale_s, meta.lost_s)
+}
+
+function take(message: FromHub): void {
+  // An event keeps the time at which the hub took it, and open ones are sent again to each new screen.
+  if (message.k === 'snap' || message.k === 'tick') clock.heard(message.t)
+  switch (message.k) {
+    case 'hello':
+      clock.reset()
+      clock.heard(message.t)
+      alarms.clear()
+      store.expectAll()
+      trailsLost = true
+      hello.value = message
+      break
+    case 'meta': {
+      store.applyMeta(message)
+      const order = nameOrder(store.slots.map((slot) => store.meta(slot)!.callsign))
+      places = []
+      store.slots.forEach((slot, i) => (places[slot] = order[i]!))
+      trailFetcher.selected = slotOfSelected()
+      break
+    }
+    case 'snap':
+    case 'tick': {
+      const outdated = store.applyPicture(message)
+      const pausedMs = performance.now() - pictureMono
+      pictureMono = performance.now()
+      pictureT = message.t
+      trailFetcher.outdated(message.k === 'snap' && (trailsLost || !(pausedMs < HOLE_MS)) ? store.slots : outdated)
+      if (message.k === 'snap') trailsLost = false
+      byeWhy.value = ''
+      beat()
+      break
+    }
+    case 'event':
+      alarms.apply(message)
+      beat()
+      break
+    case 'link':
+      link.value = message
+      break
+    case 'bye':
+      byeWhy.value = message.why
+      if (message.why === 'signed_out') refuse('signed_out')
+  }
+}
+
+function closed(refusal: Refusal | null): void {
+  if (refusal) refuse(refusal)
+}
+
+function refuse(refusal: Refusal): void {
+  socket.stop()
+  door.value = refusal === 'wrong_origin' ? 'origin' : 'open_link'
+}
+
+function beat(): void {
+  const quietMs = performance.now() - (Number.isNaN(pictureMono) ? startMono : pictureMono)
+  const list = units()
+  batch(() => {
+    line.value = Number.isNaN(pictureMono) ? 'first' : quietMs < LIVE_MS ? 'live' : 'cut'
+    silentS.value = Math.floor(quietMs / 1000)
+    roster.value = list
+    counts.value = count(list)
+    const open = alarms.open(store, pictureT)
+    if (open.length > 0 || openAlarms.peek().length > 0) openAlarms.value = open
+    pulse.value += 1
+  })
+}
+
+function units(): Unit[] {
+  return store.slots.map((slot) => {
+    const meta = store.meta(slot)!
+    const heard = contactOf(slot)
+    const { id, callsign, team } = meta
+    return { slot, id, callsign, team, contact: heard, state: state(heard, store.col.flags[slot]!), place: places[slot] ?? 0 }
+  })
+}
+
+function count(list: Unit[]): Counts {
+  const sum: Counts = { total: list.length, online: 0, stale: 0, lost: 0, sos: 0 }
+  for (const unit of list) {
+    if (unit.contact !== 'unheard') sum[unit.contact] += 1
+    if (store.col.flags[unit.slot]! & FLAG_SOS) sum.sos += 1
+  }
+  return sum
+}

@@ -1,0 +1,39 @@
+/** The page's program: the one place where the real clock, socket and document meet. */
+import { effect } from '@preact/signals'
+import { render } from 'preact'
+import { lang, t } from '../i18n'
+import { App } from './App'
+import { counts, door, line, start } from './core'
+import { startDetailFeed } from './detailFeed'
+import { startDiagnostics } from './diagnostics'
+import { startKeyboard } from './keyboard'
+import { enter } from './session'
+import './style.css'
+import { theme } from './theme'
+
+effect(() => {
+  document.documentElement.dataset.theme = theme.value
+})
+effect(() => {
+  document.documentElement.lang = lang.value === 'zh' ? 'zh-CN' : 'en'
+})
+effect(() => {
+  const { sos } = counts.value
+  const cut = door.value === 'in' && line.value === 'cut' ? '✕ ' : ''
+  document.title = `${cut}${sos > 0 ? `(SOS ${sos}) ` : ''}${t('app')}`
+})
+
+async function open(): Promise<void> {
+  if (await enter()) start()
+}
+
+// A new link pasted into the tab of an old page changes the fragment only, and nothing would load.
+addEventListener('hashchange', () => {
+  if (location.hash.startsWith('#t=')) location.reload()
+})
+
+startDiagnostics()
+startKeyboard()
+startDetailFeed()
+render(<App />, document.getElementById('app')!)
+void open()

@@ -1,0 +1,58 @@
+/**
+ * Who is signed in, and the one-time link.
+ *
+ * `/#t=TOKEN` is posted and taken out of the address at once: a link that works once has no business in a history.
+ */
+import { signal } from '@preact/signals'
+import { ApiError, session as askSession, signIn, signOut, type Session } from '../api/http'
+import { door, doorStatus, socket } from './core'
+
+const AGAIN_MS = 3_000
+
+export const session = signal<Session | null>(null)
+
+/** True once a session stands; otherwise `door` says what to do. */
+export async function enter(): Promise<boolean> {
+  const token = new URLSearchParams(location.hash.slice(1)).get('t')
+  if (token) history.replaceState(null, '', location.pathname + location.search)
+  door.value = 'opening'
+  for (let tokenLeft = token; ; ) {
+    try {
+      if (tokenLeft) {
+        await signIn(tokenLeft)
+        tokenLeft = null
+      }
+      session.value = await askSession()
+      door.value = 'in'
+      return true
+    } catch (error) {
+      if (error instanceof ApiError) return refused(error.status, tokenLeft !== null)
+      door.value = 'offline'
+      await new Promise((done) => setTimeout(done, AGAIN_MS))
+    }
+  }
+}
+
+/** An old link opened again in a browser that is still signed in does no harm. */
+async function refused(status: number, token: boolean): Promise<boolean> {
+  if (token && status < 500 && status !== 429) {
+    try {
+      session.value = await askSession()
+      door.value = 'in'
+      return true
+    } catch {
+      door.value = 'used'
+      return false
+    }
+  }
+  doorStatus.value = status
+  door.value = status === 401 ? 'open_link' : 'failed'
+  return false
+}
+
+export async function leave(): Promise<void> {
+  await signOut().catch(() => undefined)
+  socket.stop()
+  session.value = null
+  door.value = 'open_link'
+}

@@ -1,0 +1,19 @@
+/** Selecting a unit is one act everywhere: mark it, open its drawer, bring it into sight. */
+import { select, store } from './core'
+import { listOpen } from './listState'
+
+let fly: (lon: number, lat: number) => void = () => undefined
+
+/** The map says how one flies to a place, once it stands. */
+export function setFly(how: typeof fly): void {
+  fly = how
+}
+
+export function showUnit(id: string): void {
+  select(id)
+  listOpen.value = false
+  const slot = store.slotOf(id)
+  if (slot === undefined || Number.isNaN(store.col.t_fix[slot]!)) return
+  // The drawer narrows the map first, so that the unit comes to the middle of what is left.
+  requestAnimationFrame(() => requestAnimationFrame(() => fly(store.col.lon[slot]! / 1e7, store.col.lat[slot]! / 1e7)))
+}

@@ -1,0 +1,149 @@
+/**
+ * Bytes of one WebSocket message -> a message of docs/feed.md, and back.
+ *
+ * Unknown messages give null, unknown keys and columns are dropped, and a known message that breaks the contract
+ * raises `FeedError` saying what came and what is allowed; the socket counts and skips it. Called by `socket.ts`.
+ */
+import { decode as unpack, encode as pack } from '@msgpack/msgpack'
+import {
+  BRANCHES, COLUMN_TYPES, KINDS,
+  type Branch, type Bye, type ColumnArray, type ColumnName, type Columns, type FeedEvent, type FromHub, type Hello,
+  type Kind, type Link, type Meta, type Picture, type ToHub, type UnitMeta,
+} from './messages'
+
+export class FeedError extends Error {}
+
+type Raw = Record<string, unknown>
+
+const ROW_BYTES = { f64: 8, i32: 4, u32: 4, u16: 2, u8: 1 } as const
+const LAYERS = { f64: Float64Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array } as const
+
+export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
+  let raw: unknown
+  try {
+    // 64-bit integers come as bigint, or an event id would lose its last digits.
+    raw = unpack(bytes, { useBigInt64: true })
+  } catch (error) {
+    throw new FeedError(`feed: not msgpack: ${String(error)}`)
+  }
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw new FeedError('feed: message is no map')
+  const message = raw as Raw
+  switch (message.k) {
+    case 'hello': return hello(message)
+    case 'meta': return meta(message)
+    case 'snap':
+    case 'tick': return picture(message.k, message)
+    case 'event': return event(message)
+    case 'link': return link(message)
+    case 'bye': return { k: 'bye', why: text(message.why) } satisfies Bye
+    default: return null
+  }
+}
+
+export function encode(message: ToHub): Uint8Array<ArrayBuffer> {
+  return pack(message) as Uint8Array<ArrayBuffer>
+}
+
+/** A number, whichever of msgpack's forms it came in; NaN for nil. */
+function number(value: unknown, name: string): number {
+  if (typeof value === 'number') return value
+  if (typeof value === 'bigint') return Number(value)
+  if (value === null || value === undefined) return NaN
+  throw new FeedError(`feed: ${name} is ${typeof value}, needs a number`)
+}
+
+function needed(value: unknown, name: string): number {
+  const found = number(value, name)
+  if (Number.isNaN(found)) throw new FeedError(`feed: ${name} is missing`)
+  return found
+}
+
+const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value)
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+function hello(m: Raw): Hello {
+  return {
+    k: 'hello',
+    v: needed(m.v, 'hello.v'),
+    t: needed(m.t, 'hello.t'),
+    realm: text(m.realm),
+    tick_ms: number(m.tick_ms ?? 250, 'hello.tick_ms'),
+    name: text(m.name),
+    drill: m.drill === true,
+  }
+}
+
+function meta(m: Raw): Meta {
+  if (!Array.isArray(m.units)) throw new FeedError('feed: meta.units is no list')
+  return { k: 'meta', units: m.units.map((unit) => unitMeta(unit as Raw)) }
+}
+
+function unitMeta(u: Raw): UnitMeta {
+  const kind = KINDS.find((name) => name === u.kind) ?? ('person' satisfies Kind)
+  const branch = BRANCHES.find((name) => name === u.branch) ?? ('other' satisfies Branch)
+  return {
+    slot: needed(u.slot, 'unit.slot'),
+    id: text(u.id),
+    callsign: text(u.callsign) || text(u.id),
+    kind,
+    branch,
+    team: text(u.team),
+    device: number(u.device, 'unit.device'),
+    stale_s: needed(u.stale_s, 'unit.stale_s'),
+    lost_s: needed(u.lost_s, 'unit.lost_s'),
+  }
+}
+
+function picture(k: 'snap' | 'tick', m: Raw): Picture {
+  const n = needed(m.n, `${k}.n`)
+  const seq = needed(m.seq, `${k}.seq`)
+  const since = number(m.since ?? seq - 1, `${k}.since`)
+  return { k, t: needed(m.t, `${k}.t`), seq, n, c: columns(k, n, (m.c ?? {}) as Raw), since }
+}
+
+function columns(k: string, n: number, raw: Raw): Columns {
+  const out: Columns = { slot: new Uint32Array(0) }
+  for (const name of Object.keys(COLUMN_TYPES) as ColumnName[]) {
+    if (raw[name] !== undefined) Object.assign(out, { [name]: column(k, name, n, raw[name]) })
+  }
+  if (out.slot.length !== n) throw new FeedError(`feed: ${k} has ${n} rows and no slot column`)
+  return out
+}
+
+/** msgpack does not align, so the bytes are copied before an array is laid over them. */
+function column(k: string, name: ColumnName, n: number, bin: unknown): ColumnArray {
+  const type = COLUMN_TYPES[name]
+  const bytesNeeded = n * ROW_BYTES[type]
+  if (!(bin instanceof Uint8Array)) throw new FeedError(`feed: ${k}.c.${name} is no bin`)
+  if (bin.byteLength !== bytesNeeded) {
+    throw new FeedError(`feed: ${k}.c.${name} has ${bin.byteLength} bytes, ${n} rows of ${type} need ${bytesNeeded}`)
+  }
+  return new LAYERS[type](bin.slice().buffer)
+}
+
+function event(m: Raw): FeedEvent {
+  const t = needed(m.t, 'event.t')
+  return {
+    k: 'event',
+    id: String(m.id),
+    t,
+    slot: needed(m.slot, 'event.slot'),
+    code: needed(m.code, 'event.code'),
+    phase: number(m.phase ?? 0, 'event.phase'),
+    value: orNull(number(m.value, 'event.value')),
+    lat: orNull(number(m.lat, 'event.lat')),
+    lon: orNull(number(m.lon, 'event.lon')),
+    t_event: orNull(number(m.t_event, 'event.t_event')) ?? t,
+    late: m.late === true || m.late === 1,
+  }
+}
+
+function link(m: Raw): Link {
+  return {
+    k: 'link',
+    broker: m.broker === true,
+    t_broker: number(m.t_broker, 'link.t_broker'),
+    silent: orNull(number(m.silent, 'link.silent')) ?? 0,
+    refused: orNull(number(m.refused, 'link.refused')) ?? 0,
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The messages of docs/feed.md as types. Nothing here does anything: `decode.ts` makes them from bytes.
+ */
+export const KINDS = ['person', 'vehicle', 'drone', 'vessel', 'base'] as const
+export type Kind = (typeof KINDS)[number]
+
+export const BRANCHES = ['fire', 'medical', 'mine', 'flood', 'hazmat', 'police', 'command', 'other'] as const
+export type Branch = (typeof BRANCHES)[number]
+
+export interface UnitMeta {
+  slot: number
+  id: string
+  callsign: string
+  kind: Kind
+  branch: Branch
+  team: string
+  device: number
+  stale_s: number
+  lost_s: number
+}
+
+/** Every column of `snap` and `tick`, with the type that its bytes are. */
+export const COLUMN_TYPES = {
+  slot: 'u32',
+  t_fix: 'f64',
+  t_rx: 'f64',
+  lat: 'i32',
+  lon: 'i32',
+  alt: 'i32',
+  speed: 'u16',
+  course: 'u16',
+  hacc: 'u16',
+  mode: 'u8',
+  flags: 'u16',
+  hr: 'u8',
+  bat: 'u8',
+  air: 'u16',
+  hist: 'u32',
+} as const
+
+export type ColumnName = keyof typeof COLUMN_TYPES
+export type ColumnArray = Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array
+export type Columns = { slot: Uint32Array } & Partial<Record<ColumnName, ColumnArray>>
+
+export const ABSENT = { alt: -(2 ** 31), u16: 65535, u8: 255 } as const
+
+/** `code` of an event, as protocols/catalog.py numbers them. */
+export const EVENT_SOS = 1
+export const EVENT_MAN_DOWN = 2
+/** `phase` from here on means that the event is over. */
+export const PHASE_CLEARED = 2
+
+export interface Hello { k: 'hello'; v: number; t: number; realm: string; tick_ms: number; name: string; drill: boolean }
+export interface Meta { k: 'meta'; units: UnitMeta[] }
+export interface Picture {
+  k: 'snap' | 'tick'
+  t: number
+  seq: number
+  n: number
+  c: Columns
+  /** A tick holds all changes after this tick: the one before `seq`, unless the hub put several together. */
+  since: number
+}
+export interface FeedEvent {
+  k: 'event'
+  /** Kept as text: an id has up to 63 bits, more than a number holds. */
+  id: string
+  t: number
+  slot: number
+  code: number
+  phase: number
+  value: number | null
+  lat: number | null
+  lon: number | null
+  t_event: number
+  late: boolean
+}
+export interface Link { k: 'link'; broker: boolean; t_broker: number; silent: number; refused: number }
+export interface Bye { k: 'bye'; why: string }
+
+export type FromHub = Hello | Meta | Picture | FeedEvent | Link | Bye
+export type ToHub = { k: 'resume'; seq: number } | { k: 'pause' } | { k: 'go' }

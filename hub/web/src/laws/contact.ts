@@ -1,0 +1,44 @@
+/**
+ * Whether we hear a unit, and how old its position is. Pure: every function takes the time.
+ *
+ * Called by the store's counts, the list, the map and the drawer. There is one answer for all of them: a unit that
+ * is stale in the list can not be live on the map.
+ */
+
+/** `unheard` has never sent anything; `lost` has, but not for `lost_s`. */
+export type Contact = 'online' | 'stale' | 'lost' | 'unheard'
+
+/** What a row or a symbol says first. Alarms stand before contact, but never hide it. */
+export type State = 'sos' | 'mandown' | Contact
+
+export const FLAG_SOS = 1
+export const FLAG_MAN_DOWN = 2
+export const FLAG_LOW_AIR = 4
+export const FLAG_GAS = 8
+export const FLAG_CLOCK_UNPROVEN = 16
+export const FLAG_QUARANTINED = 32
+
+/** Seconds since the position was true, at least 0; NaN when there never was one. */
+export function ageS(nowMs: number, fixMs: number): number {
+  return Math.max(0, (nowMs - fixMs) / 1000)
+}
+
+/**
+ * Silence is the time since anything came; age is the time since the position was true. A unit that still sends its
+ * heart rate from a tunnel is not lost, but its position is stale. A device whose clock runs ahead can not make its
+ * position younger than the silence. `nowMs`, `rxMs`, `fixMs` in UTC ms of the hub, NaN for never.
+ */
+export function contact(nowMs: number, rxMs: number, fixMs: number, staleS: number, lostS: number): Contact {
+  if (Number.isNaN(rxMs)) return 'unheard'
+  const silenceS = (nowMs - rxMs) / 1000
+  if (silenceS > lostS) return 'lost'
+  if (silenceS > staleS) return 'stale'
+  const positionAgeS = (nowMs - fixMs) / 1000
+  return positionAgeS > staleS ? 'stale' : 'online'
+}
+
+export function state(of: Contact, flags: number): State {
+  if (flags & FLAG_SOS) return 'sos'
+  if (flags & FLAG_MAN_DOWN) return 'mandown'
+  return of
+}

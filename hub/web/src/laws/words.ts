@@ -1,0 +1,33 @@
+/** Numbers as a person reads them; the same in every language. */
+
+const two = (n: number): string => String(n).padStart(2, '0')
+
+/** 45 -> "45 s", 192 -> "3:12", 7510 -> "2:05:10", 273600 -> "3 d 04 h"; NaN -> "—". */
+export function ageText(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '—'
+  const s = Math.floor(Math.max(0, seconds))
+  if (s < 60) return `${s} s`
+  if (s < 3600) return `${Math.floor(s / 60)}:${two(s % 60)}`
+  if (s < 86_400) return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`
+  return `${Math.floor(s / 86_400)} d ${two(Math.floor(s / 3600) % 24)} h`
+}
+
+/** 9.25 -> "9 m", 1840 -> "1.8 km". */
+export function metresText(metres: number): string {
+  if (!Number.isFinite(metres)) return '—'
+  if (metres < 1000) return `${metres < 10 ? Number(metres.toFixed(1)) : Math.round(metres)} m`
+  return `${(metres / 1000).toFixed(metres < 10_000 ? 1 : 0)} km`
+}
+
+/** Hub time as the time of day of the reader's time zone. */
+export function clockText(t: number): string {
+  if (!Number.isFinite(t)) return '--:--:--'
+  const d = new Date(t)
+  return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`
+}
+
+export function positionText(lat: number, lon: number): string {
+  const side = (value: number, plus: string, minus: string): string =>
+    `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`
+  return `${side(lat, 'N', 'S')}, ${side(lon, 'E', 'W')}`
+}

@@ -1,0 +1,119 @@
+/** Every symbol of the map in one image, drawn at start and when the theme changes. */
+import { BRANCHES, KINDS, type Branch, type Kind } from '../feed/messages'
+import type { Contact } from '../laws/contact'
+import type { Theme } from './ground'
+import { BRANCH_GLYPHS, KIND_FRAMES } from './glyphs'
+
+export const CELL_PX = 40
+export const COLUMNS = 12
+const FRAME_PX = 36
+const DRAWN: Exclude<Contact, 'unheard'>[] = ['online', 'stale', 'lost']
+const DOTS_AT = KINDS.length * BRANCHES.length * DRAWN.length
+const CELLS = DOTS_AT + DRAWN.length
+export const ROWS = Math.ceil(CELLS / COLUMNS)
+
+export interface SymbolColours { full: string; onFull: string; hollow: string; line: string; ink: string; edge: string }
+
+export const SYMBOL_COLOURS: Record<Theme, SymbolColours> = {
+  night: { full: '#d7e8f5', onFull: '#10161c', hollow: '#262d35', line: '#b4bec8', ink: '#eef2f5', edge: '#0b0e12' },
+  day: { full: '#1d4a73', onFull: '#ffffff', hollow: '#f4f6f7', line: '#4b5660', ink: '#20282f', edge: '#ffffff' },
+}
+
+export function cellOf(kind: Kind, branch: Branch, contact: Contact): number {
+  return (KINDS.indexOf(kind) * BRANCHES.length + BRANCHES.indexOf(branch)) * DRAWN.length + drawn(contact)
+}
+
+export function dotOf(contact: Contact): number {
+  return DOTS_AT + drawn(contact)
+}
+
+/** A unit that was never heard has no position; should one have, it is drawn as lost. */
+function drawn(contact: Contact): number {
+  return contact === 'unheard' ? 2 : DRAWN.indexOf(contact)
+}
+
+export function drawAtlas(theme: Theme, dpr: number): HTMLCanvasElement {
+  const canvas = document.createElement('canvas')
+  canvas.width = COLUMNS * CELL_PX * dpr
+  canvas.height = ROWS * CELL_PX * dpr
+  const g = canvas.getContext('2d')!
+  const colours = SYMBOL_COLOURS[theme]
+  const at = (cell: number): void => {
+    g.setTransform(dpr, 0, 0, dpr, (cell % COLUMNS) * CELL_PX * dpr, Math.floor(cell / COLUMNS) * CELL_PX * dpr)
+    g.translate((CELL_PX - FRAME_PX) / 2, (CELL_PX - FRAME_PX) / 2)
+  }
+  for (const kind of KINDS) {
+    for (const branch of BRANCHES) {
+      for (const contact of DRAWN) {
+        at(cellOf(kind, branch, contact))
+        frame(g, new Path2D(KIND_FRAMES[kind]), contact, colours)
+        glyph(g, branch, contact, colours)
+      }
+    }
+  }
+  for (const contact of DRAWN) {
+    at(dotOf(contact))
+    dot(g, contact, colours)
+  }
+  return canvas
+}
+
+function frame(g: CanvasRenderingContext2D, path: Path2D, contact: Contact, c: SymbolColours): void {
+  g.lineJoin = 'round'
+  g.setLineDash([])
+  g.strokeStyle = c.edge
+  g.lineWidth = 4
+  g.stroke(path)
+  g.fillStyle = contact === 'online' ? c.full : c.hollow
+  g.fill(path)
+  if (contact === 'online') return
+  if (contact === 'stale') {
+    g.save()
+    g.clip(path)
+    g.globalAlpha = 0.42
+    g.fillStyle = c.full
+    g.fillRect(0, 0, FRAME_PX / 2, FRAME_PX)
+    g.restore()
+  } else {
+    g.setLineDash([4, 3.2])
+  }
+  g.strokeStyle = c.line
+  g.lineWidth = 2
+  g.stroke(path)
+  g.setLineDash([])
+}
+
+function glyph(g: CanvasRenderingContext2D, branch: Branch, contact: Contact, c: SymbolColours): void {
+  const { d, filled } = BRANCH_GLYPHS[branch]
+  const path = new Path2D(d)
+  g.save()
+  g.translate(9, 9)
+  g.scale(0.75, 0.75)
+  g.lineCap = 'round'
+  if (contact !== 'online') {
+    g.strokeStyle = c.hollow
+    g.lineWidth = filled ? 3.5 : 6
+    g.stroke(path)
+  }
+  const ink = contact === 'online' ? c.onFull : c.ink
+  g.fillStyle = g.strokeStyle = ink
+  g.lineWidth = 2.8
+  if (filled) g.fill(path)
+  else g.stroke(path)
+  g.restore()
+}
+
+/** For crowds: 10 px, the same three shapes. */
+function dot(g: CanvasRenderingContext2D, contact: Contact, c: SymbolColours): void {
+  const path = new Path2D('M18 13.5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9z')
+  g.setLineDash(contact === 'lost' ? [2, 1.6] : [])
+  g.fillStyle = contact === 'online' ? c.full : c.hollow
+  g.fill(path)
+  g.strokeStyle = contact === 'online' ? c.edge : c.line
+  g.lineWidth = 1.5
+  g.stroke(path)
+  if (contact === 'stale') {
+    g.fillStyle = c.line
+    g.fill(new Path2D('M18 13.5a4.5 4.5 0 0 0 0 9z'))
+  }
+}

@@ -1,0 +1,103 @@
+/** The map's place in the page: makes ground and overlay, and hands them what changes. */
+import { effect, signal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import { clock, line, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
+import { setFly, showUnit } from '../app/show'
+import { theme } from '../app/theme'
+import { lang, t } from '../i18n'
+import type { Ground } from '../map/ground'
+import { MaplibreGround } from '../map/maplibreGround'
+import { Overlay } from '../map/overlay'
+import { PlainGround } from '../map/plainGround'
+
+const plain = signal(false)
+let ground: Ground | null = null
+
+function makeGround(container: HTMLElement): Ground {
+  const probe = document.createElement('canvas').getContext('webgl2')
+  probe?.getExtension('WEBGL_lose_context')?.loseContext()
+  if (probe) {
+    try {
+      return new MaplibreGround(container, theme.peek(), lang.peek())
+    } catch (error) {
+      console.warn(`map: no MapLibre: ${String(error)}`)
+      container.replaceChildren()
+    }
+  }
+  plain.value = true
+  return new PlainGround(container, theme.peek(), lang.peek())
+}
+
+/** Everyone with a position, with a little room around; false when there is nobody. */
+export function showAll(): boolean {
+  const { t_fix, lat, lon } = store.col
+  const placed = store.slots.filter((slot) => !Number.isNaN(t_fix[slot]!))
+  if (placed.length === 0 || !ground) return false
+  const lats = placed.map((slot) => lat[slot]! / 1e7)
+  const lons = placed.map((slot) => lon[slot]! / 1e7)
+  const least = (list: number[]): number => list.reduce((a, b) => Math.min(a, b))
+  const most = (list: number[]): number => list.reduce((a, b) => Math.max(a, b))
+  ground.fit({ west: least(lons), east: most(lons), south: least(lats), north: most(lats) })
+  return true
+}
+
+function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
+  const made = makeGround(groundBox)
+  ground = made
+  const overlay = new Overlay(box, made, store, clock, theme.peek())
+  setFly((lon, lat) => made.flyTo(lon, lat))
+  trailFetcher.inView = () => overlay.inView
+  trailFetcher.onChange = () => overlay.refresh()
+  made.onClick((x, y) => {
+    const slot = overlay.pick(x, y)
+    if (slot === undefined) select(null)
+    else showUnit(store.meta(slot)!.id)
+  })
+  made.onHover((x, y) => made.setPointer(overlay.pick(x, y) !== undefined))
+  const stops = [
+    theme.subscribe((now) => {
+      made.setTheme(now)
+      overlay.setTheme(now)
+    }),
+    lang.subscribe((now) => made.setLang(now)),
+    effect(() => {
+      void pulse.value
+      const id = selectedId.value
+      overlay.setCut(line.value !== 'live')
+      overlay.select(id === null ? undefined : store.slotOf(id))
+    }),
+    showAllOnce(),
+  ]
+  return () => stops.forEach((stop) => stop())
+}
+
+/** The first picture chooses the view; after that only a person moves it. */
+function showAllOnce(): () => void {
+  let wanted = true
+  return effect(() => {
+    if (!wanted || roster.value.length === 0) return
+    wanted = false
+    // Alarms of the first picture take their place above the map first.
+    requestAnimationFrame(() => requestAnimationFrame(() => (wanted = !showAll())))
+  })
+}
+
+export function MapPane() {
+  const box = useRef<HTMLDivElement>(null)
+  const groundBox = useRef<HTMLDivElement>(null)
+  useEffect(() => wire(box.current!, groundBox.current!), [])
+  return (
+    <section class="map" aria-label={t('map_label')}>
+      <div class="canvases" ref={box}><div class="ground" ref={groundBox} /></div>
+      <div class="map-tools">
+        <button title={t('map_in')} aria-label={t('map_in')} onClick={() => ground?.zoomBy(1)}>＋</button>
+        <button title={t('map_out')} aria-label={t('map_out')} onClick={() => ground?.zoomBy(-1)}>－</button>
+        <button title={t('map_all')} aria-label={t('map_all')} onClick={showAll}>
+          <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" /><circle cx="10" cy="10" r="2.5" /></svg>
+        </button>
+      </div>
+      <p class="map-note">{t('map_note')}{plain.value && ` · ${t('map_plain')}`}</p>
+      {roster.value.length === 0 && line.value === 'live' && <p class="empty">{t('empty')}</p>}
+    </section>
+  )
+}

@@ -1,0 +1,72 @@
+"""Drill files: the shipped one is good, and each kind of mistake is told with its place and the nearest key."""
+
+import pytest
+
+from sim import scenario
+from sim.scenario import ScenarioError
+
+
+def test_the_shipped_drill_has_thirty_units_in_three_teams():
+    drill = scenario.load(scenario.built_in())
+    assert len(drill.units) == 30
+    assert len({unit.team for unit in drill.units}) == 3
+    agents = [unit.receiver for unit in drill.units if unit.fidelity == "agent"]
+    assert sorted(agents) == ["nmea", "nmea", "ubx"]
+    assert {event.what for event in drill.events} == {"sos", "outage"}
+
+
+MISTAKES = [
+    ("kind: vehicle", "knd: vehicle", "units[0]: unknown key 'knd', did you mean 'kind'?"),
+    ("kind: vehicle", "kind: vehicel", "units[0].kind: 'vehicel', did you mean 'vehicle'?"),
+    ("team: 医疗,", "team: 水电,", "units[2].team: '水电'"),
+    ("device: 1001", "device: 0", "units[0].device: 0, a whole number 1–4294967295"),
+    ("device: 1002", "device: 1001", "units[1].device: 1001 is also units[0]'s"),
+    ("callsign: 消防-02", "callsign: 消防-01", "units[1].callsign: '消防-01' is also units[0]'s"),
+    ("through: [甲, 乙]", "through: [甲, 丙]", "units[0].path.drive.through[1]: place '丙' is not in places"),
+    ("through: [甲, 乙]", "through: [甲]", "1 places, at least 2"),
+    ("through: [甲, 乙]", "through: [甲, [36.66, 119.9]]", "further than 100 km"),
+    ("drive:", "drvie:", "units[0].path: unknown key 'drvie', did you mean 'drive'?"),
+    ("radius_m: 100}}", "radius_m: .nan}}", "units[2].path.circle.radius_m: nan, a number 5–10000"),
+    ("what: sos", "what: soss", "events[1].what: 'soss', did you mean 'sos'?"),
+    ("for_s: 40", "for_s: -1", "events[0].for_s: -1, a number 1–864000"),
+    (", for_s: 40", "", "events[0]: for_s is given with an outage"),
+    ("unit: 医疗-02", "unit: 医疗-09", "events[1].unit: '医疗-09', did you mean '医疗-0"),
+    ("scenario: 1", "scenario: 2", "scenario: 2, a whole number 1–1"),
+    ("seed: 7", "seed: 7\nseed: 8", "line 4: key 'seed' is given twice"),
+    ("seed: 7", "seed: true", "seed: True, a whole number"),
+    ("name: 小演练", "name: [小演练]", "name: ['小演练'], a text of"),
+    ("name: 小演练\n", "", "key 'name' is missing"),
+    ("name: 小演练", "name: &a 小演练\nplaces: *a", "aliases"),
+    ("name: 小演练", "name: !!python/name:os.system x", "not YAML"),
+    ("name: 小演练", "name: {", "not YAML"),
+    ("team: 医疗, device: 2002", "team: 医疗, receiver: ubx, device: 2002", "only a unit of fidelity agent"),
+    ("team: 医疗, device: 2002", "team: 医疗, fidelity: agent, device: 2002", "fidelity light only so far"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "words"), MISTAKES, ids=[wrong[:24] for _, wrong, _ in MISTAKES])
+def test_a_mistake_is_told_with_its_place(drill_text, right, wrong, words):
+    assert right in drill_text
+    with pytest.raises(ScenarioError) as told:
+        scenario.parse(drill_text.replace(right, wrong, 1), "drill.yaml")
+    assert words in str(told.value)
+    assert str(told.value).startswith("drill.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "\x00", "- - - -", "{" * 500, "scenario: 1"])
+def test_what_is_no_drill_at_all_is_one_error(text):
+    with pytest.raises(ScenarioError):
+        scenario.parse(text)
+
+
+def test_files_that_cannot_be_read_are_one_error(tmp_path):
+    with pytest.raises(ScenarioError, match="No such file"):
+        scenario.load(tmp_path / "none.yaml")
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"name: \xe4")
+    with pytest.raises(ScenarioError, match="not UTF-8 at byte 6"):
+        scenario.load(latin)
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * (scenario.FILE_BYTES_MAX + 1))
+    with pytest.raises(ScenarioError, match="at most"):
+        scenario.load(large)

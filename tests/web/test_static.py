@@ -1,0 +1,76 @@
+"""The committed page is whole: what it names is there, and it names nothing outside the hub."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "hub" / "static"
+WEB = ROOT / "hub" / "web"
+CODE = sorted(path for path in STATIC.rglob("*") if path.suffix in {".js", ".css", ".html", ".svg"})
+
+# Names of XML vocabularies, a base that MapLibre resolves relative paths against and never asks, licence comments.
+HARMLESS = re.compile(
+    r"https?://(www\.w3\.org/(1999/xhtml|2000/svg|1999/xlink|1998/Math/MathML)|maplibre\.invalid/"
+    r"|github\.com/maplibre/maplibre-gl-js/blob/v[\d.]+/LICENSE\.txt)"
+)
+FIRST_LOAD_KIB_MAX = 500
+
+
+def test_index_names_only_files_that_exist() -> None:
+    page = (STATIC / "index.html").read_text("utf-8")
+    names = re.findall(r'(?:src|href)="\./([^"]+)"', page)
+    assert {"assets/screen.js", "icon.svg"} <= set(names)
+    assert [name for name in names if not (STATIC / name).is_file()] == []
+    assert re.findall(r'(?:src|href)="(?!\./)', page) == []
+
+
+def test_index_runs_no_inline_script() -> None:
+    page = (STATIC / "index.html").read_text("utf-8")
+    assert re.findall(r"<script(?![^>]*\bsrc=)", page) == []
+    assert re.findall(r"\son\w+=", page) == []
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.name)
+def test_no_address_outside_the_hub(path: Path) -> None:
+    text = HARMLESS.sub("", path.read_text("utf-8"))
+    assert re.findall(r"https?://[\w.-]+[^\"'`\s)]*", text) == []
+
+
+def test_no_source_maps_and_stable_names() -> None:
+    names = [path.name for path in STATIC.rglob("*") if path.is_file()]
+    assert [name for name in names if name.endswith((".map", ".mjs"))] == []
+    assert sorted(names) == [
+        "icon.svg",
+        "index.css",
+        "index.html",
+        "land.geojson",
+        "maplibre-gl-worker.js",
+        "maplibre.css",
+        "maplibre.js",
+        "screen.js",
+        "shandong.geojson",
+    ]
+
+
+def test_first_load_is_small() -> None:
+    first = [path for path in STATIC.rglob("*") if path.is_file() and "worker" not in path.name]
+    kib = sum(len(gzip.compress(path.read_bytes(), mtime=0)) for path in first) / 1024
+    assert kib <= FIRST_LOAD_KIB_MAX
+
+
+def test_the_outline_has_sixteen_cities() -> None:
+    outline = json.loads((STATIC / "map" / "shandong.geojson").read_text("utf-8"))
+    shapes = [f["properties"]["name"] for f in outline["features"] if f["geometry"]["type"] == "MultiPolygon"]
+    assert len(set(shapes)) == 16
+
+
+def test_lock_file_names_no_host() -> None:
+    lock = json.loads((WEB / "package-lock.json").read_text("utf-8"))
+    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
+    wanted = json.loads((WEB / "package.json").read_text("utf-8"))
+    versions = {**wanted["dependencies"], **wanted["devDependencies"]}.values()
+    assert [version for version in versions if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
