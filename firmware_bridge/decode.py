@@ -8,7 +8,7 @@ from pathlib import Path
 
 from firmware_bridge.drivers import AUTO, DRIVERS, make_driver, sniff
 from firmware_bridge.interface import Settings
-from firmware_bridge.recording import receiver_bytes
+from firmware_bridge.recording import receiver_bytes, recorded_rollover
 from protocols.samples import Fix, FixMode, sample_as_dict
 
 CHUNK_SIZE = 4096
@@ -23,8 +23,10 @@ def decode_lines(
     """`sample_as_dict` of every sample, then `{"summary": {driver, samples, fixes, good, bad, skipped, …}}`.
 
     `fixes` counts samples with a position. ValueError for a driver that is not in the table; a file that no
-    driver recognises is decoded by the first one, and its summary shows that nothing was good.
+    driver recognises is decoded by the first one, and its summary shows that nothing was good. Without `settings`,
+    dates are mended as the log's header says.
     """
+    settings = settings or Settings(recorded_rollover(data))
     data = receiver_bytes(data)
     name = (sniff(data[:SNIFF_SIZE]) or next(iter(DRIVERS))) if driver == AUTO else driver
     device = make_driver(name, settings)

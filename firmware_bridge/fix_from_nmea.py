@@ -179,6 +179,11 @@ def _hacc_mm(gst: Fields | None, hdop_e2: int | None, mode: FixMode) -> int | No
         north_mm, east_mm = nmea.scaled(gst[6], 3), nmea.scaled(gst[7], 3)
         if north_mm is not None and east_mm is not None:
             return isqrt(north_mm * north_mm + east_mm * east_mm)
+    return hacc_mm_from_hdop(hdop_e2, mode)
+
+
+def hacc_mm_from_hdop(hdop_e2: int | None, mode: FixMode) -> int | None:
+    """HDOP times UERE_MM; None without an HDOP, and for dead reckoning."""
     uere_mm = UERE_MM.get(mode)
     return None if hdop_e2 is None or uere_mm is None else divide_half_even(hdop_e2 * uere_mm, 100)
 

@@ -2,12 +2,14 @@
 
 Enters: chunks as a port gives them. Leaves: calls to `on_sentence(body, digits)` (the text between "$" and
 "*", not yet checked, so that uninteresting sentences cost no checksum) and `on_frame(id, payload)`
-(checked). Called by the GNSS drivers. What comes out depends on the bytes only, never on where the chunks end.
+(checked). Called by the GNSS drivers; `sirf_framing` puts its own frames in UBX's place. What comes out depends on
+the bytes only, never on where the chunks end.
 """
 
 import re
 from collections.abc import Callable
 from itertools import accumulate
+from typing import ClassVar
 
 from firmware_bridge.interface import Stats
 
@@ -31,9 +33,17 @@ _UBX_OVERHEAD = 8
 _UBX_HEADER = 6
 
 _BODY = rb"[ -#%-)+-~]"  # printable, without "$" and "*"
-_TOKEN = re.compile(rb"\$(" + _BODY + rb"{1,%d}+)\*([0-9A-Fa-f]{2})|\xb5b|\$" % SENTENCE_LEN_MAX)
+_SENTENCE = rb"\$(" + _BODY + rb"{1,%d}+)\*([0-9A-Fa-f]{2})" % SENTENCE_LEN_MAX
 _UNFINISHED = re.compile(rb"\$" + _BODY + rb"{0,%d}+(?:\*[0-9A-Fa-f]?)?\Z" % SENTENCE_LEN_MAX)
 _LINE_ENDS = b"\r\n"
+
+
+def token_pattern(sync: bytes) -> re.Pattern[bytes]:
+    """What a splitter looks for: a whole sentence (two groups), the two bytes that begin a frame, or a lone "$"."""
+    return re.compile(_SENTENCE + b"|" + re.escape(sync) + rb"|\$")
+
+
+_TOKEN = token_pattern(UBX_SYNC)
 
 
 def nmea_checksum(body: bytes) -> int:
@@ -70,7 +80,13 @@ def ubx_checksum(data: bytes) -> int:
 
 
 class Splitter:
-    """Keeps the unfinished end of the stream: at most one sentence or one frame."""
+    """Keeps the unfinished end of the stream: at most one sentence or one frame.
+
+    A subclass reads another binary protocol: it sets `sync` and `token`, and overrides `_frame`.
+    """
+
+    sync: ClassVar[bytes] = UBX_SYNC
+    token: ClassVar[re.Pattern[bytes]] = _TOKEN
 
     def __init__(
         self,
@@ -88,7 +104,7 @@ class Splitter:
 
     @property
     def pending_size(self) -> int:
-        """Bytes kept for the next call; at most 8 + UBX_PAYLOAD_SIZE_MAX."""
+        """Bytes kept for the next call; at most 8 + the longest payload, 4104 for UBX."""
         return len(self._tail)
 
     def feed(self, data: bytes) -> None:
@@ -98,12 +114,12 @@ class Splitter:
 
     def give_up_frame(self) -> None:
         """After a silence, an unfinished frame will not be finished: looks for messages inside it."""
-        while self._tail.startswith(UBX_SYNC):
+        while self._tail.startswith(self.sync):
             self._bad()
-            self._scan(self._tail[len(UBX_SYNC) :])
+            self._scan(self._tail[len(self.sync) :])
 
     def _scan(self, data: bytes) -> None:
-        search = _TOKEN.search
+        search = self.token.search
         position = 0
         while (token := search(data, position)) is not None:
             start = token.start()
@@ -118,7 +134,7 @@ class Splitter:
                 self._tail = data[start:]
                 return
             position = following
-        keep = len(data) - 1 if data.endswith(b"\xb5", position) else len(data)
+        keep = len(data) - 1 if data.endswith(self.sync[:1], position) else len(data)
         self._noise(data[position:keep])
         self._tail = data[keep:]
 

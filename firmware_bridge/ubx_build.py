@@ -4,10 +4,11 @@ Enters: numbers or a `Fix`. Leaves: whole frames. Called by the GNSS driver's `h
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from struct import pack
 
 from firmware_bridge.framing import UBX_PAYLOAD_SIZE_MAX, UBX_SYNC, ubx_checksum
+from firmware_bridge.rollover import GPS_EPOCH_UTC_MS, LEAP_MS, WEEK_MS
 from firmware_bridge.ubx import (
     CARRIER_SHIFT,
     CFG_MSG,
@@ -30,10 +31,6 @@ RAM_LAYER = 0x01
 KEYS_NAV_PVT = (0x20910006, 0x20910007, 0x20910008, 0x20910009, 0x2091000A)
 KEYS_NAV_HPPOSLLH = (0x20910033, 0x20910034, 0x20910035, 0x20910036, 0x20910037)
 
-_GPS_EPOCH = datetime(1980, 1, 6, tzinfo=UTC)
-_LEAP_SECONDS = 18  # GPS minus UTC since 2017
-_WEEK_MS = 7 * 86_400_000
-_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIX_TYPE = {FixMode.NONE: 0, FixMode.DEAD_RECKONED: 1, FixMode.FIX_2D: 2}
 _CARRIER = {FixMode.RTK_FLOAT: 1, FixMode.RTK_FIXED: 2}
 
@@ -72,8 +69,7 @@ def itow_ms(t_utc_ms: int | None) -> int:
     """GPS time of week, ms, 0 for an unknown time."""
     if t_utc_ms is None:
         return 0
-    gps_ms = t_utc_ms - int((_GPS_EPOCH - _UNIX_EPOCH).total_seconds()) * 1_000 + _LEAP_SECONDS * 1_000
-    return gps_ms % _WEEK_MS
+    return (t_utc_ms - GPS_EPOCH_UTC_MS + LEAP_MS) % WEEK_MS
 
 
 def build_nav_pvt(fix: Fix) -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.drivers import Settings, Stats, make_driver
-from firmware_bridge.recording import receiver_bytes
+from firmware_bridge.drivers import Settings, Stats, make_driver, sniff
+from firmware_bridge.recording import receiver_bytes, recorded_rollover
 from protocols.samples import Sample
 
 CAPTURES = Path(__file__).resolve().parents[2] / "../shared/captures/gpsd"
@@ -44,3 +44,17 @@ def run() -> Run:
         return samples, driver.stats
 
     return run_driver
+
+
+@pytest.fixture
+def run_log(captures: Path, run: Run) -> Callable[[str], tuple[list[Sample], Stats]]:
+    """A whole log by its name, as `decode` takes it: the driver that knows its bytes, dates by its header."""
+
+    def run_whole(name: str) -> tuple[list[Sample], Stats]:
+        log = (captures / f"{name}.log").read_bytes()
+        data = receiver_bytes(log)
+        driver = sniff(data)
+        assert driver is not None
+        return run(data, driver, Settings(recorded_rollover(log)))
+
+    return run_whole

@@ -14,6 +14,9 @@ from firmware_bridge.ubx_build import build_mon_ver, build_nav_hpposllh, build_n
 from protocols.samples import Fix, FixMode, Sample
 
 PENDING_SIZE_MAX = UBX_PAYLOAD_SIZE_MAX + 8
+SIRF_FRAME = bytes.fromhex(
+    "a0a20029 02 00428af9 0008d717 0046428e ffff00000000 040c02 012e025f74b4 05 08 0a04021b00000000000000 07d3b0b3"
+)
 NOISY_LOGS = ("neo-m8n", "ublox-neo-m9n-nmea", "unicore-um621", "st-teseo-liv4f")
 
 
@@ -162,6 +165,10 @@ fragments = st.one_of(
             b"$$",
             b"*47\r\n",
             b"\xd3\x00\x13>",
+            SIRF_FRAME,
+            SIRF_FRAME[:40],
+            b"\xa0\xa2\x03\xff",
+            b"\xa0",
         ]
     ),
 )
