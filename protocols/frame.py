@@ -11,8 +11,9 @@ The first nine elements never move in any version, so a hub can acknowledge what
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import msgpack
 
@@ -34,13 +35,25 @@ UTC_ZERO_MS_MAX = 2**52
 TEXT_BYTES_MAX = 1_000
 RANGES_MAX = 64
 
+
+class _Column(NamedTuple):
+    """What packing and unpacking need of a field."""
+
+    bit: int
+    lo: int
+    hi: int
+    order: int
+    name: str
+
+
 _PAGES = {int(kind): page_fields(kind) for kind in Kind if kind < Kind.TEXT}
 _COLUMNS = {
-    kind: [(bit, f.lo, f.hi, f.order, f.name) for bit, f in sorted(page.items())]
+    kind: [_Column(bit, f.lo, f.hi, f.order, f.name) for bit, f in sorted(page.items())]
     for kind, page in _PAGES.items()
 }
 _KNOWN_MASK = {kind: sum(1 << bit for bit in page) for kind, page in _PAGES.items()}
 _INT_ONLY = {int}
+_INT_OR_NONE = {int, type(None)}
 _packer = msgpack.Packer(use_bin_type=True)
 
 
@@ -301,24 +314,40 @@ def _unpack_times(t0: Any, dt: Any, n: int) -> list[int]:
     return times
 
 
-def _unpack_columns(kind: int, n: int, mask: int, body: list[Any]) -> dict[int, list[int | None]]:
+@lru_cache(maxsize=4_096)
+def _plan(kind: int, mask: int) -> list[_Column]:
+    """The columns of a mask, in the order of the body. FrameError when the page has not all of them."""
     if mask & ~_KNOWN_MASK[kind]:
         raise FrameError("field", f"mask {mask:#x} names fields that kind {kind} has not")
-    count = mask.bit_count()
+    return [column for column in _COLUMNS[kind] if mask >> column.bit & 1]
+
+
+def _unpack_columns(kind: int, n: int, mask: int, body: list[Any]) -> dict[int, list[int | None]]:
+    plan = _plan(kind, mask)
+    count = len(plan)
     if len(body) != (count if n == 1 else 2 * count):
         raise FrameError("shape", f"{len(body)} body elements for {count} columns of {n} rows")
+    if n == 1:
+        return _unpack_one(plan, body)
     columns: dict[int, list[int | None]] = {}
-    at = 0
-    for bit, lo, hi, order, name in _COLUMNS[kind]:
-        if not mask >> bit & 1:
-            continue
-        key = body[at]
-        column = _integrate(key, body[at + count] if n > 1 else [], n, order, name)
-        known = [value for value in column if value is not None]
+    for key, deltas, (bit, lo, hi, order, name) in zip(body, body[count:], plan, strict=False):
+        column = _integrate(key, deltas, n, order, name)
+        known = [v for v in column if v is not None] if None in column else cast(list[int], column)
         if known and (min(known) < lo or max(known) > hi):
             raise FrameError("range", f"{name} {min(known)}…{max(known)}, {lo}…{hi} allowed")
         columns[bit] = column
-        at += 1
+    return columns
+
+
+def _unpack_one(plan: list[_Column], body: list[Any]) -> dict[int, list[int | None]]:
+    """The live frame of one row, which a hub gets most of: no differences, so no integration."""
+    if not set(map(type, body)) <= _INT_OR_NONE:
+        raise FrameError("shape", "a value is not a whole number or nil")
+    columns: dict[int, list[int | None]] = {}
+    for value, (bit, lo, hi, _order, name) in zip(body, plan, strict=True):
+        if value is not None and not lo <= value <= hi:
+            raise FrameError("range", f"{name} {value}, {lo}…{hi} allowed")
+        columns[bit] = [value]
     return columns
 
 
@@ -333,10 +362,10 @@ def _integrate(key: Any, deltas: Any, n: int, order: int, name: str) -> list[int
                 if order == 2:
                     deltas = accumulate(deltas)
                 return list(accumulate(deltas, initial=key))
-            if types <= {int, type(None)}:
+            if types <= _INT_OR_NONE:
                 return _integrate_with_holes(key, deltas, order)
     holes = key is None and type(deltas) is list and len(deltas) == n - 1
-    if holes and set(map(type, deltas)) <= {int, type(None)}:
+    if holes and set(map(type, deltas)) <= _INT_OR_NONE:
         return _integrate_with_holes(None, deltas, order)
     raise FrameError("shape", f"column {name}: a key and {n - 1} whole numbers or nil needed")
 
