@@ -3,6 +3,7 @@
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. Tests run the check.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -96,8 +97,19 @@ def ack() -> str:
     return f"Rows 0–60 and 63 of that boot's stream 1, at 1795000064500:\n\n```\n{_wrapped(data)}\n```"
 
 
+def feed() -> str:
+    """The messages of the shared example, as maps and as bytes."""
+    example = json.loads((ROOT / "tests/web/feed_example.json").read_text(encoding="utf-8"))
+    out = []
+    for entry in example["from_hub"]:
+        if entry["message"]["k"] in ("hello", "tick", "event"):
+            shown = json.dumps(entry["message"], ensure_ascii=False)
+            out.append(f"```\n{shown}\n\n{_wrapped(bytes.fromhex(entry['hex']))}\n```")
+    return "\n\n".join(out)
+
+
 PARTS: dict[str, Callable[[], str]] = {
-    "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "ack": ack,
+    "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "ack": ack, "feed": feed,
 }  # fmt: skip
 
 

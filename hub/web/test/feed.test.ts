@@ -17,7 +17,7 @@ describe('the worked example', () => {
   it('in the tree is what the sources make', () => expect(stored).toEqual(JSON.parse(JSON.stringify(example()))))
   it.each(stored.from_hub.map(({ message, hex }) => [message.k, message, hex] as const))('%s is read as it is written', (_k, message, hex) => {
     const read = decode(bytesOf(hex)) as unknown as Record<string, unknown>
-    if (!('c' in message)) return expect(read).toEqual('id' in message ? { ...message, id: '4242' } : message)
+    if (!('c' in message)) return expect(read).toEqual(message)
     const columns = Object.fromEntries(Object.entries(read.c as Record<string, Float64Array>).map(([name, values]) =>
       [name, [...values].map((value) => (Number.isNaN(value) ? 'NaN' : value))]))
     expect({ ...read, c: columns }).toEqual({ ...message, since: message.seq - 1 })

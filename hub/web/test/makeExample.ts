@@ -43,11 +43,12 @@ const UNITS = [
   { slot: 7, id: 'u-0008', callsign: 'Truck 8', kind: 'vehicle', branch: 'other', team: '', device: 1008, stale_s: 60, lost_s: 300 },
 ]
 
+const since = (k: string, seq: number) => (k === 'tick' ? { since: seq - 1 } : {})
 const picture = (k: string, columns: Column[], seq: number) => ({
-  k, t: T, seq, n: columns[0]![2].length, c: Object.fromEntries(columns.map(([name, type, values]) => [name, bin(type, values)])),
+  k, t: T, seq, ...since(k, seq), n: columns[0]![2].length, c: Object.fromEntries(columns.map(([name, type, values]) => [name, bin(type, values)])),
 })
 const readable = (k: string, columns: Column[], seq: number) => ({
-  k, t: T, seq, n: columns[0]![2].length,
+  k, t: T, seq, ...since(k, seq), n: columns[0]![2].length,
   c: Object.fromEntries(columns.map(([name, , values]) => [name, values.map((value) => (Number.isNaN(value) ? 'NaN' : value))])),
 })
 const nobody: Column[] = COLUMNS.map(([name, type]) => [name, type, []])
@@ -55,7 +56,7 @@ const nobody: Column[] = COLUMNS.map(([name, type]) => [name, type, []])
 const PLAIN = [
   { k: 'hello', v: 1, t: T, realm: 'sd-drill', tick_ms: 250, name: '王海', drill: true },
   { k: 'meta', units: UNITS },
-  { k: 'event', id: 4242, t: T, slot: 0, code: 1, phase: 0, value: null, lat: 36.65, lon: 117.25, t_event: T - 1_500, late: false },
+  { k: 'event', id: '1001-4242', t: T, slot: 0, code: 1, phase: 0, value: null, lat: 36.65, lon: 117.25, t_event: T - 1_500, late: false },
   { k: 'link', broker: true, t_broker: T - 60_000, silent: 1, refused: 0 },
   { k: 'bye', why: 'slow' },
 ]
