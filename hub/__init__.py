@@ -1,0 +1,1 @@
+"""The command post: frames -> log -> picture -> API and screen."""

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: what screens and other programs see."""

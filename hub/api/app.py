@@ -1,0 +1,76 @@
+"""The hub's HTTP application: routes of docs/feed.md, metrics, health, and the screen's files.
+
+Enters: `HubState`. Leaves: an ASGI app. Caller: `hub.app`.
+"""
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, WebSocket
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from hub.api import feed_socket, metrics, problems, session_routes, unit_routes
+from hub.api.guard import FEED_PATH, Guard, Names
+from hub.api.models import HealthOut
+from hub.state import HubState
+
+STATIC = Path(__file__).parent.parent / "static"
+PLAIN_PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>战图</title>
+<p>中心已运行，但未安装界面文件。<p>The hub runs, but its screen has not been built: hub/static is empty.
+<p><a href="/healthz">/healthz</a></html>"""
+MIME = {".js": "text/javascript", ".mjs": "text/javascript", ".geojson": "application/geo+json"}
+
+
+class ScreenFiles(StaticFiles):
+    """The built screen. MIME types do not depend on what the machine has in its tables."""
+
+    def file_response(self, full_path, stat_result, scope, status_code=200):  # type: ignore[no-untyped-def]
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        mime = MIME.get(Path(full_path).suffix)
+        if mime:
+            response.headers["content-type"] = mime
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def make(state: HubState, names: Names, static: Path = STATIC) -> ASGIApp:
+    """The app with its guard around it."""
+    app = FastAPI(
+        title="Zhantu hub",
+        version=state.version,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    api = APIRouter(prefix="/api/v1")
+    api.include_router(session_routes.router(state))
+    api.include_router(unit_routes.router(state))
+    app.include_router(api)
+
+    @app.get("/healthz", tags=["hub"])
+    async def healthz(response: Response) -> HealthOut:
+        """200 when the hub is well, 503 with the reasons when it is not."""
+        health = state.health()
+        response.status_code = 503 if health.reasons else 200
+        return HealthOut(ok=not health.reasons, reasons=health.reasons, notes=health.notes)
+
+    @app.get("/metrics", tags=["hub"])
+    async def prometheus() -> Response:
+        """Prometheus' text form. From loopback, or signed in."""
+        return Response(metrics.text(state), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.websocket(FEED_PATH)
+    async def feed(socket: WebSocket) -> None:
+        await feed_socket.serve(socket, state, names)
+
+    @app.get("/api/{_path:path}", include_in_schema=False)
+    async def nothing(_path: str) -> JSONResponse:
+        return problems.problem(404, "no such address; /api/v1/openapi.json lists them all")
+
+    if (static / "index.html").exists():
+        app.mount("/", ScreenFiles(directory=static, html=True))
+    else:
+        app.add_api_route("/", lambda: HTMLResponse(PLAIN_PAGE), include_in_schema=False)
+    return Guard(app, names, state.sign_in.session)

@@ -1,0 +1,148 @@
+"""Units with their last values, trails and series. Thin: `hub.live` does the work."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgpack
+import numpy as np
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+
+from hub.api.models import SeriesColumns, SeriesOut, TrailColumns, TrailOut, UnitOut, UnitsOut, ValueOut
+from hub.live.history import Trail
+from hub.live.picture import CHANNEL
+from hub.state import HubState
+from protocols.catalog import FIELDS_BY_NAME, Field
+
+HOUR_MS = 3_600_000
+POINTS_MAX = 50_000
+CHANNELS_MAX = 16
+T_MAX = 2**52
+
+
+def scaled(field: Field, value: int) -> float | int:
+    """A value in its unit, out of its quanta."""
+    if field.quantum == "1":
+        return value
+    digits = 7 if field.quantum == "1e-7" else 1
+    return round(value * float(field.quantum), digits)
+
+
+def _or_none(number: float) -> int | None:
+    return None if number != number else int(number)
+
+
+def unit_out(state: HubState, slot: int) -> UnitOut:
+    """One unit as the API shows it."""
+    picture = state.picture
+    meta: dict[str, Any] = state.units.meta([slot])[0]
+    t_fix = _or_none(float(picture.pos_time[slot]))
+    values = [
+        ValueOut(name=f.name, zh=f.zh, en=f.en, unit=f.unit, value=scaled(f, value), t_utc_ms=t_utc_ms)
+        for f, value, t_utc_ms in picture.last_values(slot)
+    ]
+    return UnitOut(
+        **meta,
+        t_fix_utc_ms=t_fix,
+        t_rx_utc_ms=_or_none(float(picture.t_rx[slot])),
+        lat_deg=None if t_fix is None else int(picture.pos[0, slot]) / 1e7,
+        lon_deg=None if t_fix is None else int(picture.pos[1, slot]) / 1e7,
+        flags=int(picture.flags(np.array([slot]))[0]),
+        values=values,
+    )
+
+
+def _trail_msgpack(trail: Trail) -> bytes:
+    columns = {
+        "t": np.array(trail.t_utc_ms, "<f8").tobytes(),
+        "lat": np.array(trail.lat_deg_e7, "<i4").tobytes(),
+        "lon": np.array(trail.lon_deg_e7, "<i4").tobytes(),
+    }
+    data: bytes = msgpack.packb({"n": len(trail.t_utc_ms), "c": columns})
+    return data
+
+
+def _channel_names(channels: str) -> list[str]:
+    names = [name for name in channels.split(",") if name]
+    unknown = [name for name in names if name not in CHANNEL]
+    if unknown or not 1 <= len(names) <= CHANNELS_MAX:
+        raise HTTPException(
+            422, f"channels: {', '.join(unknown) or channels!r}; 1–{CHANNELS_MAX} of {', '.join(CHANNEL)}"
+        )
+    return names
+
+
+def _series(found: dict[str, dict[str, list[int]]]) -> Iterator[tuple[str, SeriesColumns]]:
+    for name, columns in found.items():
+        field = FIELDS_BY_NAME[name]
+        low, high = ([scaled(field, value) for value in columns[word]] for word in ("min", "max"))
+        yield name, SeriesColumns(t=columns["t"], min=low, max=high)
+
+
+From = Annotated[
+    int | None, Query(alias="from", ge=0, le=T_MAX, description="UTC ms; default an hour before `to`")
+]
+To = Annotated[int | None, Query(alias="to", ge=0, le=T_MAX, description="UTC ms; default now")]
+
+
+def router(state: HubState) -> APIRouter:
+    """The unit routes of docs/feed.md."""
+    routes = APIRouter(tags=["units"])
+
+    def slot_of(unit_id: str) -> int:
+        slot = state.units.slot_by_id.get(unit_id)
+        if slot is None:
+            raise HTTPException(404, f"no unit {unit_id[:40]!r}")
+        return slot
+
+    def window(from_ms: int | None, to_ms: int | None) -> tuple[int, int]:
+        last = state.clock.now_ms() if to_ms is None else to_ms
+        first = last - HOUR_MS if from_ms is None else from_ms
+        if first > last:
+            raise HTTPException(422, f"from {first} is later than to {last}")
+        return first, last
+
+    @routes.get("/units")
+    async def units() -> UnitsOut:
+        """Every unit with its last values, each with its own time."""
+        return UnitsOut(units=[unit_out(state, slot) for slot in range(len(state.units.rows))])
+
+    @routes.get("/units/{unit_id}")
+    async def unit(unit_id: str) -> UnitOut:
+        """One unit."""
+        return unit_out(state, slot_of(unit_id))
+
+    @routes.get("/units/{unit_id}/trail", response_model=TrailOut)
+    async def trail(
+        request: Request,
+        unit_id: str,
+        from_ms: From = None,
+        to_ms: To = None,
+        points: Annotated[int, Query(ge=1, le=POINTS_MAX)] = 2_000,
+    ) -> Any:
+        """Positions, oldest first: msgpack, or JSON when Accept asks for it."""
+        carried = state.units.carried(slot_of(unit_id))
+        arguments = (carried, *window(from_ms, to_ms), points)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(state.readers, lambda: state.history.trail(*arguments))
+        if "application/json" in request.headers.get("accept", ""):
+            columns = TrailColumns(t=found.t_utc_ms, lat=found.lat_deg_e7, lon=found.lon_deg_e7)
+            return TrailOut(n=len(found.t_utc_ms), c=columns)
+        return Response(_trail_msgpack(found), media_type="application/msgpack")
+
+    @routes.get("/units/{unit_id}/series")
+    async def series(
+        unit_id: str,
+        channels: Annotated[str, Query(max_length=500)],
+        from_ms: From = None,
+        to_ms: To = None,
+        points: Annotated[int, Query(ge=1, le=POINTS_MAX)] = 300,
+    ) -> SeriesOut:
+        """Least and greatest value in each of at most `points` equal stretches of time."""
+        carried, names = state.units.carried(slot_of(unit_id)), _channel_names(channels)
+        arguments = (carried, names, *window(from_ms, to_ms), points)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(state.readers, lambda: state.history.series(*arguments))
+        return SeriesOut(channels=dict(_series(found)))
+
+    return routes

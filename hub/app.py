@@ -1,0 +1,427 @@
+"""The hub as a program: real clock, disk, broker and sockets, wired together. Caller: `hub.commands.run`.
+
+One asyncio loop. The writer's thread commits; a few readers' threads look into the log.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from hub import broker as brokers
+from hub.api import app as api
+from hub.api.feed_socket import MESSAGE_BYTES_MAX
+from hub.api.guard import Names
+from hub.errors import HubError, StoreError
+from hub.identity.keys import KeyRing, load_master
+from hub.identity.signin import SignIn
+from hub.live.clock import HubClock
+from hub.live.counters import Counters
+from hub.live.feed import TICK_MS, Feed
+from hub.live.history import History
+from hub.live.ingest import Ingest
+from hub.live.picture import Picture
+from hub.live.pipeline import Pipeline
+from hub.live.units import Units
+from hub.mqtt import Inbox, MqttLink
+from hub.settings import Settings
+from hub.state import Health, HubState
+from hub.store.budget import WARN_AT, Retention, Space, measure
+from hub.store.registry import SqliteRegistry
+from hub.store.segments import SegmentLog
+from hub.version import current
+from protocols.units import MS_PER_DAY
+
+log = logging.getLogger(__name__)
+READERS = 2
+REGISTRY_EVERY_S = 0.5
+SPACE_EVERY_S = 10.0
+RETENTION_EVERY_S = 60.0
+REBUILD_FRAMES = 6
+BROKER_GRACE_MS = 5_000
+STOP_S = 5
+BROKER_STOP_S = 0.3
+
+
+def utc_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Hub:
+    """One hub on one data folder. `run` opens everything, serves until `stop` is set, and closes it again."""
+
+    def __init__(self, settings: Settings, data: Path) -> None:
+        self.settings = settings
+        self.data = data
+        self.clock = HubClock(utc_ms)
+        self.counters = Counters()
+        self.picture = Picture()
+        self.units = Units(self.picture)
+        self.log = SegmentLog(data / "log")
+        self.registry = SqliteRegistry(data / "registry.db")
+        self.sign_in = SignIn(
+            self.registry, self.clock.now_ms, token_s=settings.token_s, session_s=settings.session_s
+        )
+        self.stop = asyncio.Event()
+        self.space = Space(0, 1, 1 << 40)
+        self.trouble: dict[str, str] = {}
+        self._writer = ThreadPoolExecutor(1, "hub-writer")
+        self._readers = ThreadPoolExecutor(READERS, "hub-reader")
+        self._registry_version = -1
+        self._lock: socket.socket | None = None
+
+    # --- run ---------------------------------------------------------------------------------------------
+
+    async def run(self, started: Callable[["Hub"], None]) -> None:
+        """Serve until `stop`. `started` is called once screens can connect."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._close)
+            self._open()
+            listener = self._listen()
+            stack.callback(listener.close)
+            self.port = int(listener.getsockname()[1])
+            self._wire()
+            self._choose_broker()
+            # What lives until the end is not looked at again; batches make many short-lived objects, no cycles.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(100_000, 50, 50)
+            await self._run_tasks(listener, started)
+
+    async def _run_tasks(self, listener: socket.socket, started: Callable[["Hub"], None]) -> None:
+        """All tasks; when one fails, all end and its error is raised: whoever started the hub starts it again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._serve(self._server(), listener, started))
+            tasks.create_task(self.pipeline.run(self.stop))
+            tasks.create_task(self.link.run(self.stop))
+            if self.broker.child is not None:
+                tasks.create_task(self.broker.child.run(self.broker_stop))
+            tasks.create_task(self._tick())
+            tasks.create_task(self._watch_registry())
+            tasks.create_task(self._watch_space())
+            tasks.create_task(self._end_in_order())
+
+    def _open(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.chmod(0o700)
+        self._lock = _lock(self.data / "hub.lock")
+        now_ms = self.clock.now_ms()
+        self.registry.open(now_ms)
+        self.log.open(now_ms)
+        self.keys = KeyRing(load_master(self.data / "master.key", create=True), self.settings.realm)
+        _check_realm(self.registry, self.settings.realm)
+        self.space = measure(self.data, self.settings.disk_budget_gib)
+
+    def _choose_broker(self) -> None:
+        """Choose the broker. Its child and our client start with the other tasks."""
+        settings = self.settings
+        if settings.broker:
+            self.broker = brokers.external(settings.broker)
+        else:
+            self.broker = brokers.embedded(self.data, settings.mqtt_port)
+        self.broker_stop = asyncio.Event()
+        self.link = MqttLink(
+            self.inbox,
+            settings.realm,
+            self.broker.host,
+            self.broker.port,
+            version_5=self.broker.version_5,
+            clock_ms=self.clock.now_ms,
+        )
+        if self.broker.demonstration:
+            log.warning("mosquitto is not installed: the embedded broker is for demonstration only")
+
+    def _wire(self) -> None:
+        settings, clock = self.settings, self.clock
+        self.inbox = Inbox()
+        self.ingest = Ingest(
+            settings.realm, self.log, self.keys, self.units, self.picture, clock, self.counters
+        )
+        self._load_registry()
+        self._rebuild()
+        self.feed = Feed(
+            self.picture,
+            self.units,
+            self.ingest.events,
+            self.link_state,
+            clock.now_ms,
+            realm=settings.realm,
+            drill=settings.drill,
+        )
+        self.pipeline = Pipeline(
+            self.inbox,
+            self.ingest,
+            self._writer,
+            lambda device, data: self.link.publish_ack(device, data),
+            self.feed.tell,
+            lambda: self.link.flush(),
+        )
+        self.pipeline.may_write = lambda: self.space.stop
+        self.state = HubState(
+            settings=settings,
+            version=current(),
+            clock=clock,
+            sign_in=self.sign_in,
+            units=self.units,
+            picture=self.picture,
+            feed=self.feed,
+            ingest=self.ingest,
+            history=History(self.log, self.keys.get),
+            counters=self.counters,
+            readers=self._readers,
+            health=self.health,
+            gauges=self.gauges,
+        )
+
+    def _rebuild(self) -> None:
+        """The picture as the log has it, so that a restart shows last positions with honest ages."""
+        since_ms = self.clock.now_ms() - self.settings.rebuild_days * MS_PER_DAY
+        began = time.monotonic()
+        shown = self.ingest.restore(self.log.events())
+        shown += self.ingest.restore(self.log.newest(since_ms, REBUILD_FRAMES))
+        log.info("picture rebuilt from %d frames in %.1f s", shown, time.monotonic() - began)
+
+    def _close(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self.registry.close()
+        self.log.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    # --- web ---------------------------------------------------------------------------------------------
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self.settings.host, self.settings.port))
+        except OSError as err:
+            listener.close()
+            raise HubError(
+                f"web: {self.settings.host}:{self.settings.port} cannot be used ({err.strerror}); choose another --port"
+            ) from None
+        return listener
+
+    def _server(self) -> uvicorn.Server:
+        names = Names(self.settings.host, self.port, self.settings.public_hosts)
+        config = uvicorn.Config(
+            api.make(self.state, names),
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            ws_max_size=MESSAGE_BYTES_MAX,
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_S,
+        )
+        return _Server(config)
+
+    async def _serve(
+        self, server: uvicorn.Server, listener: socket.socket, started: Callable[["Hub"], None]
+    ) -> None:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        started(self)
+        await self.stop.wait()
+        self.feed.stop()
+        server.should_exit = True
+        await serving
+
+    async def _end_in_order(self) -> None:
+        """The broker goes a little later than our client, so that the last acknowledgements get out."""
+        await self.stop.wait()
+        await asyncio.sleep(BROKER_STOP_S)
+        self.broker_stop.set()
+
+    # --- watching ----------------------------------------------------------------------------------------
+
+    async def _every(self, seconds: float) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while not self.stop.is_set():
+            yield
+            due = max(due + seconds, loop.time())
+            try:
+                await asyncio.wait_for(self.stop.wait(), due - loop.time())
+            except TimeoutError:
+                continue
+
+    async def _tick(self) -> None:
+        async for _ in self._every(TICK_MS / 1000):
+            if self.feed.ticks % 4 == 0 and self.clock.judge():
+                log.error(
+                    "hub clock: GNSS devices contradict it; using an offset of %d ms", self.clock.offset_ms
+                )
+            self.feed.tick()
+
+    async def _watch_registry(self) -> None:
+        async for _ in self._every(REGISTRY_EVERY_S):
+            with self._noting("registry"):
+                if self.registry.version() != self._registry_version:
+                    self.feed.tell_units(self._load_registry())
+
+    def _load_registry(self) -> list[int]:
+        self._registry_version = self.registry.version()
+        self.keys.replace(self.registry.devices())
+        return self.units.load(self.registry.units(), self.registry.bindings())
+
+    async def _watch_space(self) -> None:
+        retention = Retention(
+            self.log, history_days=self.settings.history_days, events_days=self.settings.events_days
+        )
+        loop = asyncio.get_running_loop()
+        due = 0.0
+        async for _ in self._every(SPACE_EVERY_S):
+            with self._noting("space"):
+                self.space = await loop.run_in_executor(
+                    self._readers, measure, self.data, self.settings.disk_budget_gib
+                )
+                if loop.time() >= due:
+                    due = loop.time() + RETENTION_EVERY_S
+                    await loop.run_in_executor(self._writer, self._retain, retention)
+
+    def _retain(self, retention: Retention) -> None:
+        holds = self.registry.holds()
+        now_ms = self.clock.now_ms()
+        done = retention.by_age(now_ms, holds)
+        done += retention.by_space(self.data, self.settings.disk_budget_gib, holds)
+        for line in done:
+            log.warning("retention: %s", line)
+            self.registry.record(now_ms, "hub", "retention", {"done": line})
+
+    def _noting(self, part: str) -> "_Noting":
+        return _Noting(self.trouble, part)
+
+    # --- saying ------------------------------------------------------------------------------------------
+
+    def link_state(self) -> dict[str, object]:
+        """The feed's `link`."""
+        now_ms = self.clock.now_ms()
+        return {
+            "broker": self.link.connected,
+            "t_broker": self.link.since_ms,
+            "silent": self.units.silent(now_ms),
+            "refused": self.counters.refused_last_minute(now_ms),
+            "fault": self.pipeline.fault,
+            "clock_offset_ms": self.clock.offset_ms,
+        }
+
+    def health(self) -> Health:
+        """Why the hub is not well, and what else a person should know."""
+        reasons, notes = [], []
+        if not self.link.connected and self.clock.now_ms() - self.link.since_ms > BROKER_GRACE_MS:
+            reasons.append(f"broker: not connected to {self.broker.host}:{self.broker.port}")
+        if self.pipeline.fault:
+            reasons.append(f"store: nothing is acknowledged: {self.pipeline.fault}")
+        if self.clock.suspect:
+            reasons.append(f"clock: GNSS devices say the hub is {self.clock.offset_ms / 1000:.0f} s behind")
+        reasons += [f"{part}: {words}" for part, words in self.trouble.items()]
+        if self.space.share >= WARN_AT:
+            notes.append(f"disk: {self.space.share:.0%} of the budget is used")
+        if self.broker.demonstration:
+            notes.append("broker: embedded amqtt, for demonstration only")
+        return Health(reasons, notes)
+
+    def gauges(self) -> dict[str, float]:
+        """Numbers that go up and down, for /metrics."""
+        now_ms = self.clock.now_ms()
+        return {
+            "units": len(self.units.rows),
+            "units_silent": self.units.silent(now_ms),
+            "viewers": len(self.feed.viewers),
+            "broker_connected": float(self.link.connected),
+            "inbox_dropped_messages": self.inbox.dropped,
+            "clock_offset_ms": self.clock.offset_ms,
+            "disk_used_bytes": self.space.used,
+            "disk_budget_bytes": self.space.budget,
+            "disk_free_bytes": self.space.free,
+        }
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the hub ends its parts in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Noting:
+    """Keeps a store's error as the trouble of one part until it works again."""
+
+    def __init__(self, trouble: dict[str, str], part: str) -> None:
+        self._trouble = trouble
+        self._part = part
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, err: BaseException | None, _trace: object) -> bool:
+        if isinstance(err, StoreError | OSError):
+            if self._part not in self._trouble:
+                log.error("%s: %s", self._part, err)
+            self._trouble[self._part] = str(err)
+            return True
+        if err is None:
+            self._trouble.pop(self._part, None)
+        return False
+
+
+def _lock(path: Path) -> socket.socket:
+    """Only one hub on one data folder. An abstract socket ends with its process, however that ends."""
+    lock = socket.socket(socket.AF_UNIX)
+    inode = path.parent.stat()
+    try:
+        lock.bind(f"\0zhantu-hub-{inode.st_dev}-{inode.st_ino}")
+    except OSError:
+        lock.close()
+        raise HubError(f"data: another hub runs on {path.parent}") from None
+    return lock
+
+
+def _check_realm(registry: SqliteRegistry, realm: str) -> None:
+    """A data folder belongs to one realm for ever: a drill never ends up among live data."""
+    known = registry.setting("realm")
+    if known is None:
+        registry.set_setting("realm", realm)
+    elif known != realm:
+        raise HubError(f"data: this folder holds realm {known!r}, not {realm!r}; give another --data")
+
+
+def start_line(hub: Hub, token: str, *, as_json: bool) -> str:
+    """What the hub says when it is ready."""
+    host = f"[{hub.settings.host}]" if ":" in hub.settings.host else hub.settings.host
+    address = f"http://{host}:{hub.port}"
+    link = f"{address}/#t={token}" if token else ""
+    mqtt = f"{hub.broker.host}:{hub.broker.port}"
+    if as_json:
+        said = {"http": address, "mqtt": mqtt, "broker": hub.broker.kind, "realm": hub.settings.realm}
+        return json.dumps({**said, "link": link, "token": token})
+    return f"zhantu-hub: realm {hub.settings.realm}, devices at {mqtt} ({hub.broker.kind}), screen at {link or address}"
+
+
+async def serve(settings: Settings, data: Path, *, print_link: bool, as_json: bool) -> None:
+    """Run until SIGTERM or SIGINT."""
+    hub = Hub(settings, data)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, hub.stop.set)
+
+    def started(ready: Hub) -> None:
+        token = ready.sign_in.new_token("commander") if print_link else ""
+        print(start_line(ready, token, as_json=as_json), flush=True)
+
+    await hub.run(started)

@@ -1,0 +1,1 @@
+"""The commands of `zhantu-hub`, one file each: `run(args) -> exit code`."""

@@ -1,0 +1,59 @@
+"""What the commands have in common: settings, the registry, times."""
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hub.errors import SettingsError
+from hub.settings import Settings, load
+from hub.store.registry import SqliteRegistry
+
+RUN_KEYS = ("host", "port", "mqtt_port", "realm", "broker", "allow_plain_http")
+
+
+def utc_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Settings out of --config, or DATA/hub.toml, and the command line."""
+    path = Path(args.config) if args.config else Path(args.data) / "hub.toml"
+    overrides: dict[str, Any] = {key: getattr(args, key, None) for key in RUN_KEYS}
+    return load(path if args.config or path.exists() else None, overrides)
+
+
+@contextmanager
+def registry_of(args: argparse.Namespace) -> Iterator[SqliteRegistry]:
+    """The registry of --data, which is made when it is new."""
+    data = Path(args.data)
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
+    registry = SqliteRegistry(data / "registry.db")
+    registry.open(utc_ms())
+    try:
+        yield registry
+    finally:
+        registry.close()
+
+
+def time_of(text: str) -> int:
+    """UTC ms of `2026-11-23T08:00:00Z`, `…+08:00` or of a number of milliseconds."""
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"time {text!r}: 2026-11-23T08:00:00Z or UTC milliseconds needed") from None
+    if moment.tzinfo is None:
+        raise SettingsError(f"time {text!r}: needs its zone, such as Z or +08:00")
+    return int(moment.timestamp() * 1000)
+
+
+def shown(t_utc_ms: int) -> str:
+    """2026-11-23T08:00:00.123Z"""
+    moment = datetime.fromtimestamp(t_utc_ms / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{t_utc_ms % 1000:03d}Z"

@@ -1,0 +1,1 @@
+"""Who may send and who may look: device keys, sign-in, sessions."""

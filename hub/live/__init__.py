@@ -1,0 +1,1 @@
+"""The live way: frames in, picture and events out."""

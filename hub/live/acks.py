@@ -1,0 +1,52 @@
+"""When to acknowledge what. Pure; the clock is an argument.
+
+Enters: notes of what was committed. Leaves: (device, boot, stream) that are due, with refused rows. SOS and
+receipts, repeats and history are said at once; live rows together, so that a device hears once a second.
+"""
+
+from dataclasses import dataclass, field
+
+LIVE_FRAMES_MAX = 8
+LIVE_WAIT_MS = 1_000
+REFUSED_MAX = 32
+
+Key = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class Pending:
+    """What one stream is owed."""
+
+    since_ms: int
+    frames: int = 0
+    urgent: bool = False
+    refused: list[tuple[int, int]] = field(default_factory=list)
+
+
+class AckSchedule:
+    """Streams that are owed an acknowledgement. At most one entry a stream."""
+
+    def __init__(self) -> None:
+        self._pending: dict[Key, Pending] = {}
+
+    def note(
+        self, key: Key, now_ms: int, *, urgent: bool, refused: list[tuple[int, int]] | None = None
+    ) -> None:
+        """Rows of this stream are safe (again)."""
+        pending = self._pending.get(key)
+        if pending is None:
+            pending = self._pending[key] = Pending(now_ms)
+        pending.frames += 1
+        pending.urgent = pending.urgent or urgent or pending.frames >= LIVE_FRAMES_MAX
+        if refused:
+            pending.refused = (pending.refused + refused)[-REFUSED_MAX:]
+            pending.urgent = True
+
+    def due(self, now_ms: int) -> list[tuple[Key, list[tuple[int, int]]]]:
+        """Those to send now; they are owed nothing any more."""
+        due = [
+            key
+            for key, pending in self._pending.items()
+            if pending.urgent or not 0 <= now_ms - pending.since_ms < LIVE_WAIT_MS
+        ]
+        return [(key, self._pending.pop(key).refused) for key in due]

@@ -1,0 +1,226 @@
+"""The feed: docs/feed.md's messages, made once a tick for all viewers, and each viewer's queue.
+
+Enters: the picture, units and events. Leaves: binary messages in each `Viewer`. Pure apart from asyncio.Event;
+`hub.api.live_socket` does the sending.
+
+Every slot knows the tick of its last change. So a viewer that missed ticks, asks to resume, or was paused gets
+"all that changed since the last tick you have", which cannot lose a change.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from hub.live.events import Event, EventBook
+from hub.live.picture import I64, Picture
+from hub.live.units import Units
+
+VERSION = 1
+TICK_MS = 250
+SNAPSHOT_EVERY_TICKS = 120
+EVENTS_QUEUE_MAX = 1_000
+RESUME_TICKS_MAX = 1_200
+"""Five minutes: older than that a snapshot is sent instead."""
+
+_packer = msgpack.Packer(use_bin_type=True)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One message of the feed."""
+    data: bytes = _packer.pack(message)
+    return data
+
+
+class Viewer:
+    """What one screen is owed: a queue that is never dropped, and the tick it has last.
+
+    `closing` holds the `bye` word when the viewer has to go.
+    """
+
+    def __init__(self, name: str, session: str) -> None:
+        self.name = name
+        self.session = session
+        self.queue: deque[bytes] = deque()
+        self.wake = asyncio.Event()
+        self.seq = -1  # the last tick it has; -1: needs a snapshot
+        self.snapped = -1  # the tick in the making when it got its last snapshot
+        self.paused = False
+        self.closing = ""
+        self.tick_due = False
+
+    def push(self, data: bytes) -> None:
+        """Queue a message that must arrive, in order. A viewer that is 1,000 behind is sent away."""
+        if len(self.queue) >= EVENTS_QUEUE_MAX:
+            self.closing = self.closing or "slow"
+        else:
+            self.queue.append(data)
+        self.wake.set()
+
+    def close(self, why: str) -> None:
+        self.closing = self.closing or why
+        self.wake.set()
+
+
+class Feed:
+    """All viewers. `tick` every 250 ms; `tell` at once."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        units: Units,
+        events: EventBook,
+        link: Callable[[], dict[str, object]],
+        clock_ms: Callable[[], int],
+        *,
+        realm: str,
+        drill: bool,
+    ) -> None:
+        self.picture = picture
+        self.units = units
+        self.events = events
+        self.viewers: set[Viewer] = set()
+        self._link = link
+        self._link_said: dict[str, object] = {}
+        self._clock_ms = clock_ms
+        self._realm = realm
+        self._drill = drill
+        # Ticks are numbered from the hub's start time, so that a number of an earlier run is never taken for
+        # one of this: a screen that comes back sees a gap.
+        self.first_seq = picture.seq = clock_ms() // TICK_MS
+        picture.changed[: picture.n] = picture.seq - 1
+        self._made: dict[tuple[int, int], bytes] = {}
+        self.ticks = 0
+
+    # --- viewers -----------------------------------------------------------------------------------------
+
+    def join(self, viewer: Viewer) -> None:
+        """Greet a screen: hello, all units, a snapshot, the link, and every event that is open."""
+        hello = {"k": "hello", "v": VERSION, "t": self._clock_ms(), "realm": self._realm, "tick_ms": TICK_MS}
+        viewer.push(encode({**hello, "name": viewer.name, "drill": self._drill}))
+        viewer.push(self._meta(range(len(self.units.rows))))
+        self._push_snapshot(viewer)
+        for event in list(self.events.open())[-(EVENTS_QUEUE_MAX // 2) :]:
+            viewer.push(encode(event.message()))
+        self.viewers.add(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        self.viewers.discard(viewer)
+
+    def hear(self, viewer: Viewer, message: object) -> None:
+        """A message of a screen. Anything unknown is ignored."""
+        if not isinstance(message, dict):
+            return
+        word = message.get("k")
+        if word == "pause":
+            viewer.paused = True
+        elif word == "go":
+            viewer.paused = False
+            self._push_snapshot(viewer)
+        elif word == "resume":
+            seq = message.get("seq")
+            oldest = max(self.first_seq, self._sent_seq - RESUME_TICKS_MAX)
+            if isinstance(seq, int) and oldest <= seq <= self._sent_seq:
+                viewer.seq = min(viewer.seq, seq) if viewer.seq >= 0 else seq
+                viewer.tick_due = True
+                viewer.wake.set()
+            else:
+                self._push_snapshot(viewer)
+
+    def next_message(self, viewer: Viewer) -> bytes | None:
+        """What to send next: first the queue, then the newest tick with all that was missed."""
+        if viewer.queue:
+            return viewer.queue.popleft()
+        if viewer.tick_due and not viewer.paused and viewer.seq < self._sent_seq:
+            viewer.tick_due = False
+            since, viewer.seq = viewer.seq, self._sent_seq
+            return self._tick_since(since)
+        viewer.tick_due = False
+        return None
+
+    # --- telling -----------------------------------------------------------------------------------------
+
+    @property
+    def _sent_seq(self) -> int:
+        """The latest finished tick: `picture.seq` is the one in the making."""
+        return self.picture.seq - 1
+
+    def tick(self) -> None:
+        """Close the tick in the making and wake every viewer."""
+        self.picture.seq += 1
+        self.ticks += 1
+        self._made.clear()
+        self.tell_link()
+        snapshot = self.ticks % SNAPSHOT_EVERY_TICKS == 0
+        for viewer in self.viewers:
+            if viewer.paused:
+                continue
+            if snapshot:
+                self._push_snapshot(viewer)
+            else:
+                viewer.tick_due = True
+                viewer.wake.set()
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Events, at once and to everyone, paused or not."""
+        for event in events:
+            data = encode(event.message())
+            for viewer in self.viewers:
+                viewer.push(data)
+
+    def tell_units(self, slots: list[int]) -> None:
+        """Units that are new or changed."""
+        if slots:
+            data = self._meta(slots)
+            for viewer in self.viewers:
+                viewer.push(data)
+
+    def tell_link(self) -> None:
+        """The link, when it changed."""
+        link = self._link()
+        if link != self._link_said:
+            self._link_said = link
+            data = encode({"k": "link", **link})
+            for viewer in self.viewers:
+                if not viewer.paused:  # `go` tells it again
+                    viewer.push(data)
+
+    def stop(self) -> None:
+        for viewer in self.viewers:
+            viewer.close("stopping")
+
+    # --- making ------------------------------------------------------------------------------------------
+
+    def _meta(self, slots: Iterable[int]) -> bytes:
+        return encode({"k": "meta", "units": self.units.meta(list(slots))})
+
+    def _push_snapshot(self, viewer: Viewer) -> None:
+        """All units, then the link. It holds what the tick in the making has so far; that comes again."""
+        if viewer.snapped == self.picture.seq:
+            return  # it had one within this tick
+        viewer.snapped = self.picture.seq
+        data = self._made.get((-1, self.picture.seq))
+        if data is None:
+            slots = np.arange(self.picture.n, dtype=np.int64)
+            data = self._made[-1, self.picture.seq] = self._columns("snap", slots, {})
+        viewer.push(data)
+        viewer.push(encode({"k": "link", **self._link()}))
+        viewer.seq = self._sent_seq
+        viewer.tick_due = False
+
+    def _tick_since(self, since: int) -> bytes:
+        """Changes after tick `since`. Made once for all viewers that have the same tick."""
+        key = (since, self._sent_seq)
+        data = self._made.get(key)
+        if data is None:
+            slots = self.picture.changed_since(since)
+            data = self._made[key] = self._columns("tick", slots, {"since": since})
+        return data
+
+    def _columns(self, word: str, slots: I64, more: dict[str, object]) -> bytes:
+        columns = self.picture.columns(slots)
+        head = {"k": word, "t": self._clock_ms(), "seq": self._sent_seq, "n": len(slots)}
+        return encode({**head, "c": columns, **more})

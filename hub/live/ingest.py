@@ -1,0 +1,432 @@
+"""From messages of the broker to the picture, in three steps that never change places.
+
+1. `admit`: check topic, device, MAC, header; keep of each frame what is new; decode it.
+2. the caller commits `Admitted.commit` to the log.
+3. `settle`: apply to the picture, then acknowledge. When the commit failed, `settle(…, safe=False)` shows
+   what came but acknowledges nothing, and what was noted as safe is forgotten.
+
+Callers: `hub.live.pipeline`. No I/O but look-ups in the log when a stream is heard for the first time.
+Nothing that comes from outside raises: it is counted with a reason.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from hub.errors import StoreError
+from hub.identity.keys import KeyRing
+from hub.live.acks import AckSchedule, Key
+from hub.live.clock import AHEAD_MS_MAX, BootClocks, HubClock
+from hub.live.counters import Counters
+from hub.live.coverage import Coverage, CoverageFull, Pair
+from hub.live.events import Event, EventBook, Said, flag_of
+from hub.live.picture import Changes, Picture, clock_tag, rank
+from hub.live.units import Units
+from hub.store.interface import ClockRow, Commit, CoverageRow, Log, LogFrame
+from protocols import acks, frame
+from protocols.catalog import ClockSource, Kind, Lane
+from protocols.errors import REASONS, FrameError, TopicError
+from protocols.topics import parse_up
+
+log = logging.getLogger(__name__)
+STREAMS_MAX = 200_000
+"""Coverage kept in memory; the rest is looked up again in the log."""
+CLOCKS_MAX = 20_000
+"""Clocks of boots that wait for a log that can be written again."""
+POISON_MAX = 1_024
+"""Authentic frames without a readable header, remembered so that repeats are logged once."""
+SHOWN_KINDS = frozenset({Kind.STATE, Kind.HEALTH})
+
+
+@dataclass(slots=True)
+class Shown:
+    """A decoded frame with something new in it."""
+
+    frame: frame.Frame
+    fresh: list[Pair]
+    zero_ms: int
+    tag: int  # 0: the boot's clock is proven
+    t_hub_ms: int
+
+
+@dataclass(slots=True)
+class Admitted:
+    """One batch between its commit and its showing."""
+
+    commit: Commit
+    shown: list[Shown] = field(default_factory=list)
+    touched: dict[Key, Coverage] = field(default_factory=dict)
+    owed: list[tuple[Key, bool, list[tuple[int, int]]]] = field(default_factory=list)
+    redated: list[tuple[int, int, int, bool]] = field(default_factory=list)  # device, boot, add ms, proven
+    broken: bool = False  # the log could not be read: do not commit
+
+
+class Ingest:
+    """The state of ingest: coverage, clocks of boots, and what is owed."""
+
+    def __init__(
+        self,
+        realm: str,
+        log: Log,
+        keys: KeyRing,
+        units: Units,
+        picture: Picture,
+        clock: HubClock,
+        counters: Counters,
+    ) -> None:
+        self.realm = realm
+        self.log = log
+        self.keys = keys
+        self.units = units
+        self.picture = picture
+        self.clock = clock
+        self.counters = counters
+        self.events = EventBook()
+        self.boots = BootClocks()
+        self.owed = AckSchedule()
+        self._coverage: dict[Key, Coverage] = {}
+        self._poison: dict[bytes, None] = {}
+        self._unsaved_clocks: list[ClockRow] = []
+
+    # --- 1: admit ----------------------------------------------------------------------------------------
+
+    def admit(self, batch: Iterable[tuple[str, bytes]]) -> Admitted:
+        """Sort out a batch of (topic, payload)."""
+        now_ms = self.clock.now_ms()
+        admitted = Admitted(Commit(now_ms))
+        admitted.commit.clocks.extend(self._unsaved_clocks)
+        self._unsaved_clocks = []
+        for topic, data in batch:
+            self.counters.frames += 1
+            device: int | None = None
+            try:
+                device = parse_up(self.realm, topic).device
+                self._admit_one(admitted, device, data, now_ms)
+            except TopicError:
+                self.counters.refuse("realm", None, now_ms)
+            except FrameError as err:
+                self.counters.refuse(err.reason, device, now_ms)
+            except CoverageFull:
+                self.counters.refuse("count", device, now_ms)
+        for key, coverage in admitted.touched.items():
+            row = CoverageRow(*key, coverage.closed.flat(), coverage.gaps.flat())
+            admitted.commit.coverage.append(row)
+        return admitted
+
+    def _admit_one(self, admitted: Admitted, device: int, data: bytes, now_ms: int) -> None:
+        key = self.keys.get(device)
+        if key is None:
+            raise FrameError("unknown_device", f"device {device} is not enrolled")
+        try:
+            envelope = frame.open_envelope(data, key)
+        except FrameError as err:
+            if err.reason not in ("size", "mac"):  # authentic, but without a header to acknowledge
+                self._keep_poison(admitted, device, data, now_ms, err)
+            raise
+        if envelope.device != device:
+            raise FrameError("device", f"names device {envelope.device} under the topic of {device}")
+        decoded, refused = self._decode(envelope, now_ms)
+        if envelope.n == 0:
+            self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
+        else:
+            self._admit_rows(admitted, envelope, decoded, refused, data, now_ms)
+
+    def _decode(self, envelope: frame.Envelope, now_ms: int) -> tuple[frame.Frame | None, int]:
+        """The frame, or None and why its content is refused."""
+        try:
+            return frame.decode(envelope), 0
+        except FrameError as err:
+            reason = err.reason
+        except Exception:
+            log.exception("frame of device %d could not be decoded", envelope.device)
+            reason = "shape"
+        self.counters.refuse(reason, envelope.device, now_ms)
+        return None, REASONS[reason]
+
+    def _keep_poison(
+        self, admitted: Admitted, device: int, data: bytes, now_ms: int, err: FrameError
+    ) -> None:
+        mark = hashlib.blake2b(data, digest_size=16).digest()
+        if mark in self._poison:
+            return
+        if len(self._poison) >= POISON_MAX:
+            del self._poison[next(iter(self._poison))]
+        self._poison[mark] = None
+        refused = REASONS[err.reason]
+        row = LogFrame(now_ms, device, 0, 0, 0, 0, 0, 0, None, None, None, refused, data)
+        admitted.commit.frames.append(row)
+
+    def _admit_rows(
+        self,
+        admitted: Admitted,
+        envelope: frame.Envelope,
+        decoded: frame.Frame | None,
+        refused: int,
+        data: bytes,
+        now_ms: int,
+    ) -> None:
+        key = (envelope.device, envelope.boot, envelope.stream)
+        last = envelope.row + envelope.n - 1
+        coverage = self._coverage_or_broken(admitted, key)
+        dated = None if decoded is None else self._date(admitted, decoded, now_ms)
+        fresh = coverage.add(envelope.row, last)  # from here on nothing may fail: these rows count as safe
+        said = [(envelope.row, refused)] if refused else []
+        urgent = envelope.lane != Lane.LIVE or not fresh
+        if not fresh:
+            self.counters.duplicates += 1
+            admitted.owed.append((key, True, said))
+            return
+        admitted.touched[key] = coverage
+        for first, end in fresh:
+            self.counters.rows += end - first + 1
+        first_ms = last_ms = None
+        if decoded is not None and dated is not None:
+            zero_ms, tag = dated
+            if not tag:
+                first_ms, last_ms = zero_ms + min(decoded.t_mono_ms), zero_ms + max(decoded.t_mono_ms)
+                if last_ms > now_ms + AHEAD_MS_MAX:
+                    refused = REASONS["future"]
+                    said = [(envelope.row, refused)]
+                self._witness(decoded, last_ms)
+            admitted.shown.append(Shown(decoded, fresh, zero_ms, tag, now_ms))
+        whole = fresh[0] == (envelope.row, last)
+        admitted.commit.frames.append(
+            LogFrame(
+                now_ms, envelope.device, envelope.boot, envelope.stream, envelope.row, envelope.n,
+                envelope.lane, envelope.kind, first_ms, last_ms,
+                None if whole else [number for pair in fresh for number in pair], refused, data,
+            )
+        )  # fmt: skip
+        admitted.owed.append((key, urgent, said))
+
+    def _date(self, admitted: Admitted, decoded: frame.Frame, now_ms: int) -> tuple[int, int]:
+        """The UTC of the boot's zero, and a tag that is not 0 while that is only an estimate."""
+        device, boot = decoded.envelope.device, decoded.envelope.boot
+        if decoded.utc_zero_ms is not None:
+            heard = self.boots.get(device, boot) is not None
+            change = self.boots.tell(device, boot, decoded.utc_zero_ms)
+            if change is not None:
+                redate = heard or self._stored_zero(admitted, device, boot) is None
+                admitted.commit.clocks.append(ClockRow(device, boot, decoded.utc_zero_ms, redate))
+            if heard and change is not None:
+                admitted.redated.append((device, boot, change, True))
+            return decoded.utc_zero_ms, 0
+        if self.boots.get(device, boot) is None:
+            known = self._stored_zero(admitted, device, boot)
+            if known is not None:
+                self.boots.tell(device, boot, known)
+        newest = max(decoded.t_mono_ms)
+        zero_ms, change = self.boots.estimate(device, boot, newest, now_ms)
+        if change:
+            admitted.redated.append((device, boot, change, False))
+        clock = self.boots.get(device, boot)
+        return zero_ms, 0 if clock is not None and clock.proven else clock_tag(device, boot)
+
+    def _stored_zero(self, admitted: Admitted, device: int, boot: int) -> int | None:
+        try:
+            return self.log.clock(device, boot)
+        except StoreError:
+            admitted.broken = True
+            return None
+
+    def _witness(self, decoded: frame.Frame, last_ms: int) -> None:
+        live = decoded.envelope.lane in (Lane.LIVE, Lane.SOS)
+        if live and decoded.clock_source == ClockSource.GNSS:
+            self.clock.witness(decoded.envelope.device, last_ms)
+
+    def _admit_control(
+        self,
+        admitted: Admitted,
+        envelope: frame.Envelope,
+        decoded: frame.Frame | None,
+        refused: int,
+        data: bytes,
+        now_ms: int,
+    ) -> None:
+        """GAP and HELD: rows that will never come are closed. They take no row, and may be repeated."""
+        admitted.commit.frames.append(
+            LogFrame(
+                now_ms, envelope.device, envelope.boot, envelope.stream, envelope.row, 0, envelope.lane,
+                envelope.kind, None, None, None, refused, data,
+            )
+        )  # fmt: skip
+        if decoded is None:
+            return
+        if envelope.kind == Kind.GAP:
+            stream, boot, flat = decoded.body[0], envelope.boot, decoded.body[1:]
+        else:
+            boot, stream, flat = decoded.body[0], decoded.body[1], decoded.body[2:]
+            if boot == envelope.boot:
+                return  # the running boot still makes rows: nothing of it is closed by this
+        key = (envelope.device, boot, stream)
+        coverage = admitted.touched[key] = self._coverage_or_broken(admitted, key)
+        pairs = list(zip(flat[::2], flat[1::2], strict=True))
+        if envelope.kind == Kind.GAP:
+            lost = [pair for first, last in pairs for pair in coverage.close(first, last)]
+        else:
+            lost = coverage.close_all_but(pairs, complete=len(pairs) < frame.RANGES_MAX)
+        self.counters.gap_rows += sum(b - a + 1 for a, b in lost)
+        admitted.owed.append((key, True, []))
+
+    def _coverage_or_broken(self, admitted: Admitted, key: Key) -> Coverage:
+        """While the log cannot be read, everything is shown and nothing is kept or acknowledged."""
+        known = admitted.touched.get(key)
+        if known is not None:
+            return known
+        try:
+            return self.coverage(key)
+        except StoreError:
+            admitted.broken = True
+            return admitted.touched.setdefault(key, Coverage())
+
+    def coverage(self, key: Key) -> Coverage:
+        """What is known of a stream, out of the log when it is heard for the first time."""
+        coverage = self._coverage.get(key)
+        if coverage is None:
+            row = self.log.coverage(*key)
+            coverage = Coverage() if row is None else Coverage(row.closed, row.gaps)
+            self._coverage[key] = coverage
+        return coverage
+
+    # --- 3: settle ---------------------------------------------------------------------------------------
+
+    def settle(self, admitted: Admitted, *, safe: bool) -> list[Event]:
+        """Show a batch; the events to tell the screens at once. `safe`: its commit succeeded."""
+        if safe:
+            for key, urgent, refused in admitted.owed:
+                self.owed.note(key, admitted.commit.t_hub_ms, urgent=urgent, refused=refused)
+        else:
+            self._unsaved_clocks = admitted.commit.clocks[-CLOCKS_MAX:]
+            for key in admitted.touched:
+                self._coverage.pop(key, None)  # the log knows what is really safe
+        while len(self._coverage) > STREAMS_MAX:
+            del self._coverage[next(iter(self._coverage))]
+        return self.show(admitted)
+
+    def show(self, admitted: Admitted) -> list[Event]:
+        """Apply a batch to the picture."""
+        for device, boot, add_ms, proven in admitted.redated:
+            for slot in self.units.slots_of(device):
+                self.picture.redate(slot, clock_tag(device, boot), add_ms, proven=proven)
+        events: list[Event] = []
+        try:
+            self._show_all(admitted.shown, events)
+        except Exception:
+            log.exception("a batch could not be shown; trying its frames one by one")
+            for shown in admitted.shown:
+                self._show_one(shown, events)
+        return events
+
+    def _show_one(self, shown: Shown, events: list[Event]) -> None:
+        try:
+            self._show_all([shown], events)
+        except Exception:  # noqa: BLE001 -- see show
+            self.counters.refuse("shape", shown.frame.envelope.device, shown.t_hub_ms)
+
+    def _show_all(self, all_shown: list[Shown], events: list[Event]) -> None:
+        """Events go first: nothing else can keep an SOS from being told."""
+        changes = Changes()
+        for shown in all_shown:
+            if shown.frame.envelope.kind == Kind.EVENT:
+                events += self._show_events(changes, shown)
+        for shown in all_shown:
+            if shown.frame.envelope.kind in SHOWN_KINDS:
+                self._show_columns(changes, shown)
+        self.picture.apply(changes)
+
+    def _show_columns(self, changes: Changes, shown: Shown) -> None:
+        decoded, t_hub_ms = shown.frame, shown.t_hub_ms
+        head = decoded.envelope
+        times = [shown.zero_ms + t for t in decoded.t_mono_ms]
+        base = rank(head.device, head.boot, head.stream, head.row)
+        ranks = [base + i for i in range(head.n)]
+        slot = self.units.only_slot(head.device)
+        if slot is not None and max(times) <= t_hub_ms + AHEAD_MS_MAX:
+            changes.add_columns(slot, head.kind, times, ranks, decoded.columns, shown.tag)
+            changes.rx.append((slot, max(times), t_hub_ms, shown.tag))
+            return
+        for slot, rows in self._by_slot(head.device, times, t_hub_ms, changes).items():
+            columns = {bit: [column[i] for i in rows] for bit, column in decoded.columns.items()}
+            some = [times[i] for i in rows]
+            changes.add_columns(slot, head.kind, some, [ranks[i] for i in rows], columns, shown.tag)
+            changes.rx.append((slot, max(some), t_hub_ms, shown.tag))
+
+    def _by_slot(
+        self, device: int, times: list[int], t_hub_ms: int, changes: Changes
+    ) -> dict[int, list[int]]:
+        """Rows by the unit that carried the device then; those from the future are kept out."""
+        rows: dict[int, list[int]] = {}
+        if max(times) > t_hub_ms + AHEAD_MS_MAX:
+            self.counters.refuse("future", device, t_hub_ms)
+        for i, t_ms in enumerate(times):
+            ahead = t_ms > t_hub_ms + AHEAD_MS_MAX
+            slot = self.units.slot_at(device, min(t_ms, t_hub_ms))
+            self.counters.quarantined_rows += ahead
+            if slot is not None and ahead:
+                changes.quarantined.append(slot)
+            elif slot is not None:
+                rows.setdefault(slot, []).append(i)
+        return rows
+
+    def _show_events(self, changes: Changes, shown: Shown) -> list[Event]:
+        """An event from a clock that runs ahead still alarms: it is dated by its arrival instead."""
+        head, t_hub_ms = shown.frame.envelope, shown.t_hub_ms
+        out = []
+        for i, t_mono in enumerate(shown.frame.t_mono_ms):
+            if not any(a <= head.row + i <= b for a, b in shown.fresh):
+                continue
+            t_ms = shown.zero_ms + t_mono
+            if t_ms > t_hub_ms + AHEAD_MS_MAX:
+                self.counters.quarantined_rows += 1
+                t_ms = t_hub_ms
+            slot = self.units.slot_at(head.device, t_ms)
+            if slot is None:
+                continue
+            values = {bit: column[i] for bit, column in shown.frame.columns.items()}
+            event = self.events.apply(
+                head.device, Said(head.boot, head.row + i, t_ms), slot, values, t_hub_ms
+            )
+            changes.rx.append((slot, t_ms, t_hub_ms, shown.tag))
+            if event is not None:
+                self.counters.events += 1
+                is_open = self.events.is_open(event.slot, event.code)
+                self.picture.set_alarm(event.slot, flag_of(event.code), is_open)
+                out.append(event)
+        return out
+
+    def restore(self, frames: Iterable[LogFrame]) -> int:
+        """Show frames out of the log again, as of their coming; how many were usable. At start-up."""
+        admitted = Admitted(Commit(0))
+        for stored in frames:
+            key = self.keys.get(stored.device)
+            if key is None:
+                continue
+            try:
+                decoded = frame.decode(frame.open_envelope(stored.raw, key))
+            except FrameError as err:
+                self.counters.refuse(err.reason, stored.device, stored.t_hub_ms)
+                continue
+            zero_ms, tag = self._date(admitted, decoded, stored.t_hub_ms)
+            flat = stored.fresh or [stored.row, stored.row + stored.n - 1]
+            fresh = list(zip(flat[::2], flat[1::2], strict=True))
+            admitted.shown.append(Shown(decoded, fresh, zero_ms, tag, stored.t_hub_ms))
+        self.show(admitted)
+        return len(admitted.shown)
+
+    # --- acknowledgements --------------------------------------------------------------------------------
+
+    def acknowledge(self, publish: Callable[[int, bytes], None]) -> None:
+        """Send what is due. Only between a commit and the next `admit`: coverage is then what the log has."""
+        now_ms = self.clock.now_ms()
+        for key, refused in self.owed.due(now_ms):
+            device, boot, stream = key
+            mac_key = self.keys.get(device)
+            if mac_key is None:
+                continue  # struck off the roster since
+            coverage = self.coverage(key)
+            ack = acks.Ack(
+                now_ms, boot, stream, coverage.watermark, coverage.further(acks.RANGES_MAX), tuple(refused)
+            )
+            publish(device, acks.pack(ack, mac_key))
+            self.counters.acks += 1

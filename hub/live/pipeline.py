@@ -1,0 +1,91 @@
+"""The one task through which every frame goes: take a batch, admit, commit, settle, acknowledge.
+
+Enters: an inbox. Leaves: a log that grew, a picture that moved, acknowledgements. One batch at a time, so
+that coverage in memory is what the log has whenever an acknowledgement is made. The commit runs on the
+writer's thread, so the loop keeps serving screens while the disk works.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from hub.errors import StoreError, StoreFull
+from hub.live.events import Event
+from hub.live.ingest import Ingest
+from hub.mqtt import Inbox
+from hub.store.interface import Commit
+
+log = logging.getLogger(__name__)
+BATCH_MAX = 600
+"""What the loop does in one go: about 50 ms, so that screens and sockets do not wait longer."""
+LINGER_S = 0.05
+IDLE_S = 0.25
+
+
+class Pipeline:
+    """Runs until `stop`; then empties the inbox once more."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        ingest: Ingest,
+        writer: Executor,
+        publish: Callable[[int, bytes], None],
+        tell: Callable[[list[Event]], None],
+        flush: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.inbox = inbox
+        self.ingest = ingest
+        self.writer = writer
+        self.publish = publish
+        self.tell = tell
+        self.flush = flush
+        self.fault = ""  # why nothing is acknowledged just now
+        self.may_write: Callable[[], str] = lambda: ""  # a reason not to, or ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._gather()
+            await self.step()
+        await self.step()
+
+    async def _gather(self) -> None:
+        """Wait for something, then a little for more of it, unless it is urgent."""
+        try:
+            await asyncio.wait_for(self.inbox.arrived.wait(), IDLE_S)
+            await asyncio.wait_for(self.inbox.urgent.wait(), LINGER_S)
+        except TimeoutError:
+            return
+
+    async def step(self) -> None:
+        """One batch."""
+        batch = self.inbox.take(BATCH_MAX)
+        if batch:
+            admitted = self.ingest.admit(batch)
+            self.ingest.counters.batches += 1
+            commit = admitted.commit
+            safe = not admitted.broken
+            if safe and (commit.frames or commit.coverage or commit.clocks):
+                safe = await self._commit(commit)
+            self.tell(self.ingest.settle(admitted, safe=safe))
+        self.ingest.acknowledge(self.publish)
+        self.flush()
+
+    async def _commit(self, commit: Commit) -> bool:
+        loop = asyncio.get_running_loop()
+        try:
+            reason = self.may_write()
+            if reason:
+                raise StoreFull(reason)
+            await loop.run_in_executor(self.writer, self.ingest.log.commit, commit)
+        except StoreError as err:
+            self.ingest.counters.commit_failures += 1
+            if not self.fault:
+                log.error("nothing is acknowledged: %s", err)
+            self.fault = str(err)
+            return False
+        if self.fault:
+            log.warning("the log can be written again")
+        self.fault = ""
+        return True

@@ -1,0 +1,96 @@
+"""Who is shown: units, their slots, and which unit carried a device when.
+
+Enters: the registry's units and bindings. Leaves: slots for ingest, unit maps for the feed (docs/feed.md).
+Pure. A binding is dated, so last week's rows go to last week's wearer.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hub.live.picture import F64, Picture
+from hub.store.interface import Binding, UnitRow
+
+_ALWAYS = 2**62
+
+
+class Units:
+    """Units and bindings as last loaded. Slots stay with their unit as long as the hub runs."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self.rows: list[UnitRow] = []  # by slot
+        self.slot_by_id: dict[str, int] = {}
+        self._stale_ms: F64 = np.zeros(0)  # by slot
+        self._device: dict[int, int] = {}  # slot -> device bound now
+        self._carried: dict[int, list[tuple[int, int, int]]] = {}  # device -> [(from, to, slot)]
+        self._only: dict[int, int] = {}  # device -> slot, when it was ever bound to one unit only
+
+    def load(self, units: Sequence[UnitRow], bindings: Sequence[Binding]) -> list[int]:
+        """Take over the registry's state; the slots that are new or have changed."""
+        changed = set()
+        for unit in units:
+            slot = self.slot_by_id.get(unit.id)
+            if slot is None:
+                slot = self._picture.add_unit()
+                self.slot_by_id[unit.id] = slot
+                self.rows.append(unit)
+                changed.add(slot)
+            elif self.rows[slot] != unit:
+                self.rows[slot] = unit
+                changed.add(slot)
+        self._stale_ms = np.array([1000 * unit.stale_s for unit in self.rows], np.float64)
+        return sorted(changed | self._load_bindings(bindings))
+
+    def _load_bindings(self, bindings: Sequence[Binding]) -> set[int]:
+        carried: dict[int, list[tuple[int, int, int]]] = {}
+        now: dict[int, int] = {}
+        for binding in bindings:
+            slot = self.slot_by_id[binding.unit]
+            to_ms = _ALWAYS if binding.to_utc_ms is None else binding.to_utc_ms
+            carried.setdefault(binding.device, []).append((binding.from_utc_ms, to_ms, slot))
+            if binding.to_utc_ms is None:
+                now.setdefault(slot, binding.device)
+        changed = {slot for slot in now | self._device if now.get(slot) != self._device.get(slot)}
+        self._carried, self._device = carried, now
+        self._only = {
+            device: spans[0][2]
+            for device, spans in carried.items()
+            if len(spans) == 1 and spans[0][:2] == (0, _ALWAYS)
+        }
+        return changed
+
+    def only_slot(self, device: int) -> int | None:
+        """The slot of a device that was never anybody else's; None: ask `slot_at` for each row."""
+        return self._only.get(device)
+
+    def slot_at(self, device: int, t_utc_ms: int) -> int | None:
+        """The slot of the unit that carried the device at that time."""
+        for from_ms, to_ms, slot in self._carried.get(device, ()):
+            if from_ms <= t_utc_ms < to_ms:
+                return slot
+        return None
+
+    def carried(self, slot: int) -> list[tuple[int, int, int]]:
+        """(device, from, to) of every device this unit ever carried, times UTC ms."""
+        return [
+            (device, from_ms, to_ms)
+            for device, spans in self._carried.items()
+            for from_ms, to_ms, carrier in spans
+            if carrier == slot
+        ]
+
+    def slots_of(self, device: int) -> set[int]:
+        """Every slot whose unit ever carried the device."""
+        return {slot for _, _, slot in self._carried.get(device, ())}
+
+    def meta(self, slots: Sequence[int]) -> list[dict[str, object]]:
+        """The feed's unit maps of these slots."""
+        return [
+            {"slot": slot, **self.rows[slot]._asdict(), "device": self._device.get(slot, 0)} for slot in slots
+        ]
+
+    def silent(self, now_ms: int) -> int:
+        """How many units that were ever heard have said nothing newer than their stale limit."""
+        heard = self._picture.row_time[: len(self.rows)]
+        return int(np.count_nonzero(now_ms - heard > self._stale_ms))

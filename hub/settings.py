@@ -1,0 +1,109 @@
+"""Settings: an optional TOML file and the command line, read once into a frozen dataclass.
+
+Enters: paths and overrides. Leaves: `Settings`, or SettingsError. hub/sample.toml holds every key.
+"""
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields, replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from hub.errors import SettingsError
+from protocols.errors import TopicError
+from protocols.topics import check_realm
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """As in hub/sample.toml, key by key."""
+
+    realm: str = "live"
+    host: str = "127.0.0.1"
+    port: int = 8600
+    allow_plain_http: bool = False
+    mqtt_port: int = 18830
+    broker: str = ""
+    public_hosts: tuple[str, ...] = ()
+    token_s: int = 900
+    session_s: int = 43_200
+    disk_budget_gib: int = 0
+    history_days: int = 90
+    events_days: int = 3_650
+    rebuild_days: int = 2
+
+    @property
+    def drill(self) -> bool:
+        return self.realm != "live"
+
+
+_RANGES = {
+    "port": (0, 65_535),
+    "mqtt_port": (1, 65_535),
+    "token_s": (10, 86_400),
+    "session_s": (60, 30 * 86_400),
+    "disk_budget_gib": (0, 1_000_000),
+    "history_days": (0, 36_500),
+    "events_days": (0, 36_500),
+    "rebuild_days": (0, 36_500),
+}
+
+
+def load(path: Path | None, overrides: dict[str, Any]) -> Settings:
+    """Defaults, then the file, then what the command line says (None: nothing)."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text())
+        except (OSError, ValueError) as err:
+            raise SettingsError(f"{path}: {err}") from None
+        _check_keys(path.name, values)
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    return _check(replace(Settings(), **_typed(values)))
+
+
+def _check_keys(name: str, values: dict[str, Any]) -> None:
+    known = [field.name for field in fields(Settings)]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0)
+            raise SettingsError(f"{name}: unknown key {key!r}, did you mean {near[0]!r}?")
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    out = dict(values)
+    defaults = Settings()
+    for key, value in values.items():
+        wanted = type(getattr(defaults, key))
+        if wanted is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
+            out[key] = tuple(value)
+        elif type(value) is not wanted:
+            raise SettingsError(f"settings: {key} = {value!r}, {wanted.__name__} needed")
+    return out
+
+
+def _check(settings: Settings) -> Settings:
+    for key, (lo, hi) in _RANGES.items():
+        value = getattr(settings, key)
+        if not lo <= value <= hi:
+            raise SettingsError(f"settings: {key} = {value}, {lo}–{hi} allowed")
+    try:
+        check_realm(settings.realm)
+    except TopicError as err:
+        raise SettingsError(str(err)) from None
+    if not is_loopback(settings.host) and not settings.allow_plain_http:
+        raise SettingsError(
+            f"settings: host {settings.host} is reachable by others and this hub speaks plain HTTP, so sessions"
+            " could be read on the way. Put an HTTPS proxy before it, or say --allow-plain-http"
+        )
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

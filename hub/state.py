@@ -1,0 +1,42 @@
+"""The parts of a running hub, gathered for the API. Made by `hub.app`, read by `hub.api`."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from hub.identity.signin import SignIn
+from hub.live.clock import HubClock
+from hub.live.counters import Counters
+from hub.live.feed import Feed
+from hub.live.history import History
+from hub.live.ingest import Ingest
+from hub.live.picture import Picture
+from hub.live.units import Units
+from hub.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`reasons`: why the hub is not well, empty when it is. `notes`: what a person should know anyway."""
+
+    reasons: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class HubState:
+    """Everything the API may look at."""
+
+    settings: Settings
+    version: str
+    clock: HubClock
+    sign_in: SignIn
+    units: Units
+    picture: Picture
+    feed: Feed
+    ingest: Ingest
+    history: History
+    counters: Counters
+    readers: Executor
+    health: Callable[[], Health]
+    gauges: Callable[[], dict[str, float]]
