@@ -41,6 +41,8 @@ if [ "$what" = test ]; then
   need chromium chromium
   need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
   need git git
+  # Playwright's own Node is linked against it
+  need "$(ls /usr/lib/*/libatomic.so.1 2>/dev/null | head -n 1 | grep . || echo /usr/lib/libatomic.so.1)" libatomic1
 fi
 wanted="$required$missing"
 
