@@ -291,7 +291,8 @@ class Hub:
                 )
                 if loop.time() >= due:
                     due = loop.time() + RETENTION_EVERY_S
-                    await loop.run_in_executor(self._writer, self._retain, retention)
+                    # Not on the writer's thread: deleting a day takes long, and an SOS would wait behind it.
+                    await loop.run_in_executor(None, self._retain, retention)
 
     def _retain(self, retention: Retention) -> None:
         holds = self.registry.holds()

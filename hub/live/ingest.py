@@ -59,6 +59,7 @@ class Admitted:
     touched: dict[Key, Coverage] = field(default_factory=dict)
     owed: list[tuple[Key, bool, list[tuple[int, int]]]] = field(default_factory=list)
     redated: list[tuple[int, int, int, bool]] = field(default_factory=list)  # device, boot, add ms, proven
+    is_shown: bool = False
     broken: bool = False  # the log could not be read: do not commit
 
 
@@ -292,7 +293,7 @@ class Ingest:
     # --- 3: settle ---------------------------------------------------------------------------------------
 
     def settle(self, admitted: Admitted, *, safe: bool) -> list[Event]:
-        """Show a batch; the events to tell the screens at once. `safe`: its commit succeeded."""
+        """Show a batch, unless `show` did; the events to tell the screens at once. `safe`: its commit succeeded."""
         if safe:
             for key, urgent, refused in admitted.owed:
                 self.owed.note(key, admitted.commit.t_hub_ms, urgent=urgent, refused=refused)
@@ -302,10 +303,11 @@ class Ingest:
                 self._coverage.pop(key, None)  # the log knows what is really safe
         while len(self._coverage) > STREAMS_MAX:
             del self._coverage[next(iter(self._coverage))]
-        return self.show(admitted)
+        return [] if admitted.is_shown else self.show(admitted)
 
     def show(self, admitted: Admitted) -> list[Event]:
-        """Apply a batch to the picture."""
+        """Apply a batch to the picture, once. Before its commit only when the disk makes it wait."""
+        admitted.is_shown = True
         for device, boot, add_ms, proven in admitted.redated:
             for slot in self.units.slots_of(device):
                 self.picture.redate(slot, clock_tag(device, boot), add_ms, proven=proven)

@@ -12,15 +12,15 @@ from concurrent.futures import Executor
 
 from hub.errors import StoreError, StoreFull
 from hub.live.events import Event
-from hub.live.ingest import Ingest
+from hub.live.ingest import Admitted, Ingest
 from hub.mqtt import Inbox
-from hub.store.interface import Commit
 
 log = logging.getLogger(__name__)
 BATCH_MAX = 600
 """What the loop does in one go: about 50 ms, so that screens and sockets do not wait longer."""
 LINGER_S = 0.05
 IDLE_S = 0.25
+SHOW_AFTER_S = 0.5
 
 
 class Pipeline:
@@ -67,18 +67,27 @@ class Pipeline:
             commit = admitted.commit
             safe = not admitted.broken
             if safe and (commit.frames or commit.coverage or commit.clocks):
-                safe = await self._commit(commit)
+                safe = await self._commit(admitted)
             self.tell(self.ingest.settle(admitted, safe=safe))
         self.ingest.acknowledge(self.publish)
         self.flush()
 
-    async def _commit(self, commit: Commit) -> bool:
+    async def _write(self, admitted: Admitted) -> None:
+        """Commit; while the disk takes long, show the batch and say so, but acknowledge nothing."""
         loop = asyncio.get_running_loop()
+        written = loop.run_in_executor(self.writer, self.ingest.log.commit, admitted.commit)
+        done, _ = await asyncio.wait({written}, timeout=SHOW_AFTER_S)
+        if not done:
+            self.fault = self.fault or f"the disk has been writing for more than {SHOW_AFTER_S:g} s"
+            self.tell(self.ingest.show(admitted))
+        await written
+
+    async def _commit(self, admitted: Admitted) -> bool:
         try:
             reason = self.may_write()
             if reason:
                 raise StoreFull(reason)
-            await loop.run_in_executor(self.writer, self.ingest.log.commit, commit)
+            await self._write(admitted)
         except StoreError as err:
             self.ingest.counters.commit_failures += 1
             if not self.fault:

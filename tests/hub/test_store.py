@@ -1,6 +1,7 @@
 """The log, its segments and room, the registry and its chain."""
 
 import shutil
+import threading
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,37 @@ def test_full_disk_stops_acknowledging_and_serves_on(
     assert pipeline.fault == ""
     assert len(bench.sent) == 2
     assert len(bench.told) == 1
+
+
+def test_a_slow_disk_does_not_hold_up_an_sos(bench: Any, piped: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit returns only after the SOS was told; nothing is acknowledged before."""
+    told, commit = threading.Event(), bench.log.commit
+    seen: list[int] = []
+
+    def slow(batch: Any) -> None:
+        assert told.wait(10)
+        seen.append(len(bench.sent))
+        commit(batch)
+
+    monkeypatch.setattr("hub.live.pipeline.SHOW_AFTER_S", 0.01)
+    monkeypatch.setattr(bench.log, "commit", slow)
+    monkeypatch.setattr(bench, "told", Told(told))
+    pipeline = piped.steps([bench.event(0)])
+    assert (seen, len(bench.sent), pipeline.fault) == ([0], 1, "")
+    assert len(bench.told) == 1, "told once"
+
+
+class Told(list[Any]):
+    """A list that says when something was put into it."""
+
+    def __init__(self, event: threading.Event) -> None:
+        super().__init__()
+        self.event = event
+
+    def extend(self, events: Any) -> None:
+        super().extend(events)
+        if self:
+            self.event.set()
 
 
 def test_a_log_that_cannot_be_read_is_not_overwritten(
