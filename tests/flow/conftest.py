@@ -230,7 +230,9 @@ class Receiver:
 class Gateway:
     """An unmodified agent as a program, with a receiver on a pty."""
 
-    def __init__(self, hub: Hub, device: int, hz: float = 1.0, row_s: float = 1.0) -> None:
+    def __init__(
+        self, hub: Hub, device: int, hz: float = 1.0, row_s: float = 1.0, path: Path | None = None
+    ) -> None:
         self.folder = hub.folder / f"gateway-{device}"
         self.folder.mkdir()
         self.receiver = Receiver(self.folder / "tty", hz)
@@ -238,7 +240,7 @@ class Gateway:
         self.config.write_text(
             f'[device]\nnumber = {device}\nkey_file = "{hub.keys}/{device}.key"\n'
             f"[pace]\nrow_s = {row_s}\nlive_s = {row_s}\n"
-            f'[[port]]\nname = "gnss"\npath = "{self.receiver.path}"\nbaud = 115200\n'
+            f'[[port]]\nname = "gnss"\npath = "{path or self.receiver.path}"\nbaud = 115200\n'
             f"[mqtt]\nport = {hub.mqtt_port}\n"
         )
         self.program = Program(self.folder, "edge", "edge", "run", "--config", str(self.config))
@@ -302,7 +304,7 @@ def new_gateway() -> Iterator[Callable[..., Gateway]]:
     """Makes gateways; all are stopped at the end."""
     made: list[Gateway] = []
 
-    def make(hub: Hub, device: int, **settings: float) -> Gateway:
+    def make(hub: Hub, device: int, **settings: Any) -> Gateway:
         made.append(Gateway(hub, device, **settings))
         return made[-1]
 
@@ -354,6 +356,21 @@ class Demo(Program):
         found = [pid for child in children_of(self.pid) for pid in children_of(child) if is_mosquitto(pid)]
         assert len(found) == 1, found
         return found[0]
+
+
+@pytest.fixture
+def start_program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts programs of ours; all are stopped at the end."""
+    made: list[Program] = []
+
+    def start(name: str, *arguments: str) -> Program:
+        made.append(Program(tmp_path, name, *arguments))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for program in made:
+        program.stop()
 
 
 @pytest.fixture
