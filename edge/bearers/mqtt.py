@@ -11,6 +11,7 @@ because MQTT 5 answers those with "not authorized" when the broker forbids them.
 
 import random
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from enum import Enum
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt import MQTTException
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -30,6 +32,8 @@ BACKOFF_S_MIN = 1.0
 BACKOFF_S_MAX = 60.0
 CONNECT_TIMEOUT_S = 10.0
 CONNACK_TIMEOUT_S = 10.0
+BROKEN = (ValueError, TypeError, IndexError, KeyError, struct.error, MQTTException)
+"""What paho raises on bytes that are not MQTT; a broker must not be able to stop the agent."""
 
 
 class State(Enum):
@@ -88,7 +92,7 @@ class MqttBearer:
         if self.state not in (State.OPENING, State.UP) or self._client is None:
             return None
         sock = self._client.socket()
-        return None if sock is None else sock.fileno()
+        return None if sock is None or sock.fileno() < 0 else sock.fileno()
 
     def wants_write(self) -> bool:
         return (
@@ -100,11 +104,15 @@ class MqttBearer:
         client = self._client
         if client is None:
             return
-        client.loop_read()
-        sock = client.socket()
-        while isinstance(sock, ssl.SSLSocket) and sock.pending():
+        try:
             client.loop_read()
             sock = client.socket()
+            while isinstance(sock, ssl.SSLSocket) and sock.pending():
+                client.loop_read()
+                sock = client.socket()
+        except BROKEN as err:
+            self.stats.last_error = f"not MQTT: {type(err).__name__} {err}"
+            self._drop_socket(client)
 
     def on_writable(self) -> None:
         if self._client is not None:
@@ -121,7 +129,7 @@ class MqttBearer:
             self._client.loop_misc()
             if self.state == State.OPENING and t_mono_s - self._opened_s > CONNACK_TIMEOUT_S:
                 self._fail("no answer from the broker", t_mono_s)
-            elif self._client.socket() is None:
+            elif (sock := self._client.socket()) is None or sock.fileno() < 0:
                 self._fail(self.stats.last_error or "connection lost", t_mono_s)
 
     def publish(self, lane: Lane, data: bytes) -> bool:
@@ -209,7 +217,12 @@ class MqttBearer:
     def _drop(self) -> None:
         client, self._client = self._client, None
         self.state = State.DOWN
-        if client is not None and (sock := client.socket()) is not None:
+        if client is not None:
+            self._drop_socket(client)
+
+    @staticmethod
+    def _drop_socket(client: paho.Client) -> None:
+        if (sock := client.socket()) is not None:
             sock.close()
 
     # --- paho's callbacks, on the loop's own thread --------------------------------------------------
