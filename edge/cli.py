@@ -13,6 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 CONFIG_DEFAULT = "/etc/zhantu/edge.toml"
+DECODE_KEYS = """\
+keys of a JSON line (a key is left out when the device did not say):
+  sample          fix, reading or identity
+  t_utc_ms        UTC of validity, ms since 1970
+  mode            none, dead_reckoned, fix_2d, fix_3d, dgnss, rtk_float, rtk_fixed; none has no position
+  lat_deg_e9, lon_deg_e9   WGS-84 degrees times 10^9
+  alt_mm, hacc_mm, speed_mmps, course_cdeg   mm above sea level, mm (68 %), mm/s, 0.01 degrees
+  sats_used, sats_seen, hdop_e2              counts, and HDOP times 100
+the last line is {"summary": {"driver", "samples", "fixes", "good", "bad", "skipped", "noise_bytes", "bytes"}}:
+messages that were used, that were damaged, and that are of kinds the driver does not use
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     with_config(sos)
     sos.add_argument("--cancel", action="store_true", help="cancel the open SOS")
     decode = add("decode", _decode, "decode a device's raw log: one sample a line, then a count")
+    decode.formatter_class = argparse.RawDescriptionHelpFormatter
+    decode.epilog = DECODE_KEYS
     decode.add_argument("file", type=Path, help="raw bytes as the device sent them; - for standard input")
     decode.add_argument("--driver", default="auto", help="a driver's name, or auto (default)")
     decode.add_argument("--json", action="store_true", help="JSON lines, units in the names")
