@@ -1,6 +1,7 @@
 """Fixtures of the edge tests: rows, an open spool, and a hub that only acknowledges."""
 
-from collections.abc import Iterator
+import runpy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def hub() -> FakeHub:
 @pytest.fixture
 def mac_key() -> MacKey:
     return KEY
+
+
+@pytest.fixture
+def make_certificates() -> Callable[[Path], None]:
+    """Writes cert.pem and key.pem for localhost into a folder."""
+    path = Path(__file__).parents[1] / "bench/certificates.py"
+    made: Callable[[Path], None] = runpy.run_path(str(path))["make_certificates"]
+    return made
 
 
 @pytest.fixture

@@ -184,6 +184,35 @@ def test_auto_falls_back_to_the_older_version_when_the_newer_is_dropped(
     driven.bearer.close()
 
 
+# paho leaves the wrapped socket of a failed handshake to the garbage collector, which closes it and says so
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_tls_is_spoken_and_a_stranger_is_not_trusted(
+    tmp_path: Path, make_certificates: Callable[[Path], None]
+) -> None:
+    port, stranger = free_port(), tmp_path / "stranger"
+    stranger.mkdir()
+    make_certificates(tmp_path)
+    make_certificates(stranger)
+    config = tmp_path / "m.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n"
+        f"certfile {tmp_path}/cert.pem\nkeyfile {tmp_path}/key.pem\n"
+    )
+    assert MOSQUITTO
+    broker = subprocess.Popen([MOSQUITTO, "-c", config], stderr=subprocess.DEVNULL)
+    try:
+        trusting = Driven(MqttConfig(host="localhost", port=port, ca_file=tmp_path / "cert.pem"))
+        trusting.until(lambda: trusting.ups == 1, "no link over TLS")
+        trusting.bearer.close()
+        wary = Driven(MqttConfig(host="localhost", port=port, ca_file=stranger / "cert.pem"))
+        wary.until(lambda: wary.bearer.stats.failures, "a stranger's certificate was taken")
+        assert "CERTIFICATE_VERIFY_FAILED" in wary.bearer.stats.last_error
+        wary.bearer.close()
+    finally:
+        broker.kill()
+        broker.wait(10)
+
+
 def test_a_certificate_file_that_is_missing_is_told(tmp_path: Path) -> None:
     driven = Driven(MqttConfig(ca_file=tmp_path / "none.pem"))
     driven.until(lambda: driven.bearer.stats.failures == 1, "not noticed")
