@@ -1,64 +1,76 @@
-"""The hub's one MQTT client: messages in, acknowledgements out.
+"""The hub's MQTT: messages in, acknowledgements out.
 
 Enters: the broker's address. Leaves: batches of (topic, payload) in a bounded inbox. Callers: `hub.app`.
 
 It runs on the hub's own loop: a client with a thread of its own costs more in handing over than all the rest
 of ingest (measured, see hub/README.md). The subscription is QoS 0: safety is the hub's own
 acknowledgement after its commit, and QoS 1 would double the cost of every message without adding any.
+
+Two connections: an SOS never waits behind rows, neither in the broker's queue for us nor in a socket. And as
+the rows have one of their own, it can be read in gulps: waking up for every message costs more than the message.
 """
 
 import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
-from hub import mqtt_wire
-from hub.mqtt_wire import MqttError
-from protocols import topics
+from protocols import mqtt_wire, topics
+from protocols.catalog import Lane
+from protocols.errors import MqttError
 
 log = logging.getLogger(__name__)
 QUEUE_MAX = 100_000
 """Messages waiting for ingest. Beyond it new ones are dropped and counted: unacknowledged, they come again.
 The SOS and receipts lanes have a queue of their own."""
 URGENT_MAX = 20_000
+URGENT_LANES = (Lane.SOS, Lane.RECEIPTS)
+ROW_LANES = tuple(lane for lane in Lane if lane not in URGENT_LANES)
+GULP_S = 0.1
+"""How long rows gather in the socket between two reads; the first after a pause is read at once. All that a
+batch costs once (wake-ups, transaction, caches gone cold) is paid this often."""
+GULP_BYTES = 131_072
+"""A read of this much says that more is waiting: then the next one follows at once."""
 KEEPALIVE_S = 15
 PING_EVERY_S = 5.0
 CONNECT_S_MAX = 5.0
 WAITING_ACKS_BYTES_MAX = 8 * 2**20
 RECONNECT_S = (0.2, 5.0)
-_URGENT = ("/0", "/1")
+
+Messages = list[mqtt_wire.Message]
 
 
 class Inbox:
-    """Messages between the connection and the pipeline."""
+    """Messages between the connections and the pipeline."""
 
     def __init__(self) -> None:
-        self._queue: deque[tuple[str, bytes]] = deque()
-        self._urgent: deque[tuple[str, bytes]] = deque()
+        self._queue: deque[mqtt_wire.Message] = deque()
+        self._urgent: deque[mqtt_wire.Message] = deque()
         self.dropped = 0
         self.arrived = asyncio.Event()
-        self.urgent = asyncio.Event()
 
-    def put(self, topic: str, payload: bytes) -> None:
-        urgent = topic.endswith(_URGENT)
-        queue, most = (self._urgent, URGENT_MAX) if urgent else (self._queue, QUEUE_MAX)
-        if len(queue) >= most:
-            self.dropped += 1
-            return
-        queue.append((topic, payload))
+    def put(self, messages: Messages) -> None:
+        """Rows."""
+        self._put(self._queue, QUEUE_MAX, messages)
+
+    def put_urgent(self, messages: Messages) -> None:
+        """What must not wait behind rows."""
+        self._put(self._urgent, URGENT_MAX, messages)
+
+    def _put(self, queue: deque[mqtt_wire.Message], most: int, messages: Messages) -> None:
+        room = max(0, most - len(queue))
+        self.dropped += max(0, len(messages) - room)
+        queue.extend(messages[:room])
         self.arrived.set()
-        if urgent:
-            self.urgent.set()
 
-    def take(self, most: int) -> list[tuple[str, bytes]]:
+    def take(self, most: int) -> Messages:
         """The next batch, urgent ones first."""
         self.arrived.clear()
-        self.urgent.clear()
-        batch: list[tuple[str, bytes]] = []
+        batch: Messages = []
         for queue in (self._urgent, self._queue):
-            while queue and len(batch) < most:
-                batch.append(queue.popleft())
+            batch += [queue.popleft() for _ in range(min(len(queue), most - len(batch)))]
         if self._queue or self._urgent:
             self.arrived.set()
         return batch
@@ -67,10 +79,10 @@ class Inbox:
 class _Connection(asyncio.Protocol):
     """One connection, from CONNECT to its end. A broker that breaks the rules is disconnected."""
 
-    def __init__(self, link: "MqttLink", name: str) -> None:
-        self._link = link
+    def __init__(self, line: "_Line", name: str) -> None:
+        self._line = line
         self._name = name
-        self._reader = mqtt_wire.Reader(link.inbox.put, self._other, version_5=link.version_5)
+        self._reader = mqtt_wire.Reader(version_5=line.version_5)
         self.transport: asyncio.Transport | None = None
         self.subscribed = asyncio.Event()
         self.ended = asyncio.Event()
@@ -80,14 +92,27 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.write(mqtt_wire.connect(self._name, KEEPALIVE_S, version_5=self._link.version_5))
+        transport.write(mqtt_wire.connect(self._name, KEEPALIVE_S, version_5=self._line.version_5))
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
         try:
-            self._reader.feed(data)
+            messages, others = self._reader.feed(data)
+            for kind, body in others:
+                self._other(kind, body)
         except MqttError as err:
             self.abort(str(err))
+            return
+        if messages:
+            self._line.put(messages)
+            if self._line.gulp_s and len(data) < GULP_BYTES:
+                self._rest(self._line.gulp_s)
+
+    def _rest(self, seconds: float) -> None:
+        """Leave what comes next in the socket for a while."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(seconds, self.transport.resume_reading)
 
     def connection_lost(self, err: Exception | None) -> None:
         if err is not None:
@@ -100,10 +125,10 @@ class _Connection(asyncio.Protocol):
         if kind == mqtt_wire.CONNACK:
             if len(body) < 2 or body[1]:
                 raise MqttError(f"mqtt: the broker refused the hub, code {body[1:2].hex()}")
-            wanted = topics.all_up(self._link.realm)
-            self.transport.write(mqtt_wire.subscribe(wanted, version_5=self._link.version_5))
+            wanted = self._line.filters
+            self.transport.write(mqtt_wire.subscribe(wanted, version_5=self._line.version_5))
         elif kind == mqtt_wire.SUBACK:
-            if any(code >= 0x80 for code in body[-len(topics.all_up(self._link.realm)) :]):
+            if any(code >= mqtt_wire.REFUSED_FROM for code in body[-len(self._line.filters) :]):
                 raise MqttError("mqtt: the broker does not let the hub subscribe")
             self.subscribed.set()
         elif kind == mqtt_wire.DISCONNECT:
@@ -115,22 +140,30 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
 
 
-class MqttLink:
-    """The connection to the broker, kept up for ever with jitter between tries."""
+class _Line:
+    """One of the hub's connections, kept up for ever with jitter between tries."""
 
     def __init__(
-        self, inbox: Inbox, realm: str, host: str, port: int, *, version_5: bool, clock_ms: Callable[[], int]
+        self,
+        name: str,
+        filters: list[str],
+        put: Callable[[Messages], None],
+        address: tuple[str, int],
+        *,
+        version_5: bool,
+        clock_ms: Callable[[], int],
+        gulp_s: float = 0.0,
     ) -> None:
-        self.inbox = inbox
-        self.realm = realm
+        self.name = name
+        self.filters = filters
+        self.put = put
         self.version_5 = version_5
-        self.connected = False
+        self.gulp_s = gulp_s
         self.since_ms = clock_ms()
         self.connects = 0
-        self._address = (host, port)
+        self.transport: asyncio.Transport | None = None  # None: not connected
+        self._address = address
         self._clock_ms = clock_ms
-        self._transport: asyncio.Transport | None = None
-        self._waiting: list[bytes] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep connected until `stop`."""
@@ -142,7 +175,8 @@ class MqttLink:
                 wait_s = RECONNECT_S[0]
             if stop.is_set():
                 break
-            log.log(logging.WARNING if self.connects > before else logging.DEBUG, "broker: %s", why)
+            level = logging.WARNING if self.connects > before else logging.DEBUG
+            log.log(level, "broker, %s: %s", self.name, why)
             try:
                 await asyncio.wait_for(stop.wait(), wait_s)
             except TimeoutError:
@@ -151,7 +185,7 @@ class MqttLink:
     async def _one_connection(self, stop: asyncio.Event) -> str:
         """From connecting to the end; why it ended."""
         loop = asyncio.get_running_loop()
-        name = f"hub-{self.realm}-{random.getrandbits(32):08x}"
+        name = f"hub-{self.name}-{random.getrandbits(32):08x}"
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
                 transport, connection = await loop.create_connection(
@@ -194,32 +228,75 @@ class MqttLink:
             stopping.cancel()
             ended.cancel()
         if stop.is_set() and connection.transport is not None:
-            self.flush()
             connection.transport.write(mqtt_wire.DISCONNECT_PACKET)
 
     def _up(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self.connected = True
+        self.transport = transport
         self.connects += 1
         self.since_ms = self._clock_ms()
-        log.info("broker connected")
+        log.info("broker, %s: connected", self.name)
 
     def _down(self) -> None:
-        if self.connected:
+        if self.transport is not None:
             self.since_ms = self._clock_ms()
-        self.connected = False
-        self._transport = None
-        self._waiting.clear()
+        self.transport = None
+
+
+class MqttLink:
+    """The hub's way to the broker: one line for what is urgent, both ways, and one for rows."""
+
+    def __init__(
+        self, inbox: Inbox, realm: str, host: str, port: int, *, version_5: bool, clock_ms: Callable[[], int]
+    ) -> None:
+        def line(name: str, lanes: Iterable[Lane], put: Callable[[Messages], None], gulp_s: float) -> _Line:
+            return _Line(
+                f"{realm}-{name}", topics.all_up(realm, lanes), put, (host, port),
+                version_5=version_5, clock_ms=clock_ms, gulp_s=gulp_s,
+            )  # fmt: skip
+
+        self.realm = realm
+        self.version_5 = version_5
+        self._urgent = line("urgent", URGENT_LANES, inbox.put_urgent, 0.0)
+        self._rows = line("rows", ROW_LANES, inbox.put, GULP_S)
+        self._waiting: list[bytes] = []
+
+    @property
+    def connected(self) -> bool:
+        """Both ways are open."""
+        return self._urgent.transport is not None and self._rows.transport is not None
+
+    @property
+    def since_ms(self) -> int:
+        """When that last changed, hub clock, UTC."""
+        return max(self._urgent.since_ms, self._rows.since_ms)
+
+    @property
+    def connects(self) -> int:
+        """How often both were opened."""
+        return min(self._urgent.connects, self._rows.connects)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep connected until `stop`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._urgent.run(stop))
+            tasks.create_task(self._rows.run(stop))
 
     def publish_ack(self, device: int, payload: bytes) -> None:
         """QoS 0: a lost acknowledgement is asked for again by the repeat of the frame. Sent by `flush`."""
-        if self.connected:
-            topic = topics.ack(self.realm, device)
-            self._waiting.append(mqtt_wire.publish(topic, payload, version_5=self.version_5))
+        self._waiting.append(mqtt_wire.publish(_ack_head(self.realm, device, self.version_5), payload))
 
     def flush(self) -> None:
         """Send what `publish_ack` gathered, in one piece. A broker that takes nothing more loses them."""
-        if self._waiting and self._transport is not None:
-            if self._transport.get_write_buffer_size() < WAITING_ACKS_BYTES_MAX:
-                self._transport.write(b"".join(self._waiting))
-            self._waiting.clear()
+        transport = self._urgent.transport
+        if (
+            self._waiting
+            and transport is not None
+            and transport.get_write_buffer_size() < WAITING_ACKS_BYTES_MAX
+        ):
+            transport.write(b"".join(self._waiting))
+        self._waiting.clear()
+
+
+@lru_cache(maxsize=65_536)
+def _ack_head(realm: str, device: int, version_5: bool) -> bytes:
+    return mqtt_wire.publish_head(topics.ack(realm, device), version_5=version_5)

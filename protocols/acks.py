@@ -5,8 +5,7 @@ watermark, ranges, refused]) + mac`, and back. All rows below `watermark` are sa
 range; the edge may then forget them. The hub makes one only after its own commit.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -19,8 +18,10 @@ RANGES_MAX = 64
 REFUSED_MAX = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+_packer = msgpack.Packer()
+
+
+class Ack(NamedTuple):
     """What is safe at the hub of one (boot, stream).
 
     t_hub_ms    the hub's UTC, ms
@@ -34,14 +35,14 @@ class Ack:
     stream: int
     watermark: int
     ranges: tuple[tuple[int, int], ...] = ()
-    refused: tuple[tuple[int, int], ...] = field(default=())
+    refused: tuple[tuple[int, int], ...] = ()
 
 
 def pack(ack: Ack, mac_key: MacKey) -> bytes:
     """The bytes of an acknowledgement. Longer lists are cut: the rest is said again later."""
     flat = [number for pair in ack.ranges[:RANGES_MAX] for number in pair]
     refused = [number for pair in ack.refused[:REFUSED_MAX] for number in pair]
-    data: bytes = msgpack.packb([VERSION, ack.t_hub_ms, ack.boot, ack.stream, ack.watermark, flat, refused])
+    data: bytes = _packer.pack([VERSION, *ack[:4], flat, refused])
     return data + mac_key.ack(data)
 
 

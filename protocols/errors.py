@@ -4,7 +4,8 @@
     ├── FrameError              a frame that is refused; `.reason` is one of REASONS
     ├── AckError                an acknowledgement that is refused
     ├── TopicError              a topic that is not ours
-    └── FieldError              a value that the catalog does not allow
+    ├── FieldError              a value that the catalog does not allow
+    └── MqttError               a broker's packet that MQTT does not allow, or longer than we accept
 
 Each message says what came, where, and what is allowed. `reason` is a short stable word, so that a hub can
 count refusals by it and a device can be told.
@@ -56,3 +57,7 @@ class TopicError(ProtocolError):
 
 class FieldError(ProtocolError):
     """A value is outside what the catalog allows for its field."""
+
+
+class MqttError(ProtocolError):
+    """The broker sent what MQTT does not allow, or more than is accepted."""

@@ -1,11 +1,11 @@
 """Sets of whole numbers kept as sorted, disjoint, inclusive ranges.
 
 Enters: ranges of row numbers. Leaves: the same, joined. Callers: `edge.sender` (rows still to send) and
-`hub.live` (rows held). Cost is in the number of ranges, not of rows.
+`hub.live.coverage` (rows held). Cost is in the number of ranges, not of rows.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 class Intervals:
@@ -18,6 +18,19 @@ class Intervals:
         self._lasts: list[int] = []
         for first, last in ranges or []:
             self.add(first, last)
+
+    @classmethod
+    def of_flat(cls, flat: Sequence[int]) -> "Intervals":
+        """The set that `flat` told of: [from, to, from, to, …], rising and separate."""
+        made = cls()
+        made._firsts, made._lasts = list(flat[::2]), list(flat[1::2])
+        return made
+
+    def flat(self) -> list[int]:
+        """[from, to, from, to, …]"""
+        if len(self._firsts) == 1:  # the common case: a stream without holes
+            return [self._firsts[0], self._lasts[0]]
+        return [number for pair in zip(self._firsts, self._lasts, strict=True) for number in pair]
 
     def __len__(self) -> int:
         """How many ranges, not how many numbers."""
@@ -52,6 +65,11 @@ class Intervals:
     def last(self) -> tuple[int, int]:
         """The highest range; IndexError when empty."""
         return self._firsts[-1], self._lasts[-1]
+
+    def touches(self, first: int, last: int) -> bool:
+        """Whether first…last would join a range that is there."""
+        at = bisect_left(self._lasts, first - 1)
+        return at < len(self._firsts) and self._firsts[at] <= last + 1
 
     def missing(self, first: int, last: int) -> list[tuple[int, int]]:
         """The parts of first…last that are not in the set."""

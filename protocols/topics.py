@@ -6,6 +6,7 @@ hash: one ingest worker owns a cell.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ def check_realm(realm: str) -> str:
     return realm
 
 
+@lru_cache(maxsize=65_536)
 def cell(device: int) -> str:
     """One hexadecimal digit: the low four bits of BLAKE2b-8 over the device as 4 bytes big-endian."""
     return format(hashlib.blake2b(device.to_bytes(4, "big"), digest_size=1).digest()[0] & 15, "x")
@@ -57,9 +59,9 @@ def presence(realm: str, device: int) -> str:
     return f"z/{realm}/{cell(device)}/{device}/p"
 
 
-def all_up(realm: str) -> list[str]:
+def all_up(realm: str, lanes: Iterable[Lane] = Lane) -> list[str]:
     """The subscriptions of a hub: one a lane, over all cells and devices."""
-    return [f"z/{realm}/+/+/{int(lane)}" for lane in Lane]
+    return [f"z/{realm}/+/+/{int(lane)}" for lane in lanes]
 
 
 @lru_cache(maxsize=65_536)

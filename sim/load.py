@@ -20,12 +20,12 @@ from typing import Any
 
 import msgpack
 
-from protocols import topics
+from protocols import mqtt_wire, topics
 from protocols.catalog import Lane
 from protocols.errors import TopicError
 from sim.access import AccessError, HubAddress, key_source, loopback_only, mqtt_address, sign_in, token_of
 from sim.load_fleet import Fleet, Histogram
-from sim.mqtt_batch import BatchClient, MqttRefused, publish_packet, topic_field
+from sim.mqtt_batch import BatchClient, MqttRefused, publish_head
 
 UNITS_MAX = 100_000
 FRAMES_PER_S_MAX = 50_000
@@ -232,7 +232,7 @@ async def _watch(hub: HubAddress, cookie: str, screen: Screen, ready: asyncio.Ev
 
 async def _publish(plan: Plan, fleet: Fleet, clients: list[BatchClient]) -> tuple[int, float, float]:
     """Publishes evenly over each period. Frames sent, seconds taken, and how far it fell behind at most."""
-    ups = [topic_field(topics.up(plan.realm, s.device, Lane.LIVE)) for s in fleet.senders]
+    ups = [publish_head(topics.up(plan.realm, s.device, Lane.LIVE)) for s in fleet.senders]
     total = max(1, round(plan.frames_per_s * plan.seconds))
     begin, sent, late_s_max, next_ping_s = time.monotonic(), 0, 0.0, PING_EVERY_S
     while sent < total:
@@ -244,7 +244,7 @@ async def _publish(plan: Plan, fleet: Fleet, clients: list[BatchClient]) -> tupl
         for number in range(sent, min(due, sent + SLOT_FRAMES_MAX)):
             i = number % plan.units
             data = fleet.frame(i, time.time() * 1_000)
-            parts[i % len(clients)].append(publish_packet(ups[i], data))
+            parts[i % len(clients)].append(mqtt_wire.publish(ups[i], data))
         sent = min(due, sent + SLOT_FRAMES_MAX)
         for client, packets in zip(clients, parts, strict=True):
             client.write(b"".join(packets))
@@ -263,9 +263,9 @@ async def _publish(plan: Plan, fleet: Fleet, clients: list[BatchClient]) -> tupl
 async def _clients(plan: Plan, fleet: Fleet, host: str, port: int) -> list[BatchClient]:
     loop = asyncio.get_running_loop()
 
-    def on_publish(topic: bytes, payload: bytes) -> None:
-        parts = topic.split(b"/")
-        if len(parts) == 5 and parts[4] == b"a" and parts[3].isdigit():
+    def on_publish(topic: str, payload: bytes) -> None:
+        parts = topic.split("/")
+        if len(parts) == 5 and parts[4] == "a" and parts[3].isdecimal():
             fleet.on_ack(int(parts[3]), payload, time.time() * 1_000)
 
     clients = []

@@ -4,6 +4,7 @@ Enters: notes of what was committed. Leaves: (device, boot, stream) that are due
 receipts, repeats and history are said at once; live rows together, so that a device hears once a second.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 LIVE_FRAMES_MAX = 8
@@ -19,7 +20,6 @@ class Pending:
 
     since_ms: int
     frames: int = 0
-    urgent: bool = False
     refused: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -27,26 +27,25 @@ class AckSchedule:
     """Streams that are owed an acknowledgement. At most one entry a stream."""
 
     def __init__(self) -> None:
-        self._pending: dict[Key, Pending] = {}
+        self._pending: dict[Key, Pending] = {}  # longest waiting first, so that `due` looks at few
+        self._urgent: dict[Key, None] = {}
 
-    def note(
-        self, key: Key, now_ms: int, *, urgent: bool, refused: list[tuple[int, int]] | None = None
-    ) -> None:
+    def note(self, key: Key, now_ms: int, *, urgent: bool, refused: Sequence[tuple[int, int]] = ()) -> None:
         """Rows of this stream are safe (again)."""
         pending = self._pending.get(key)
         if pending is None:
             pending = self._pending[key] = Pending(now_ms)
         pending.frames += 1
-        pending.urgent = pending.urgent or urgent or pending.frames >= LIVE_FRAMES_MAX
         if refused:
-            pending.refused = (pending.refused + refused)[-REFUSED_MAX:]
-            pending.urgent = True
+            pending.refused = [*pending.refused, *refused][-REFUSED_MAX:]
+        if urgent or refused or pending.frames >= LIVE_FRAMES_MAX:
+            self._urgent[key] = None
 
     def due(self, now_ms: int) -> list[tuple[Key, list[tuple[int, int]]]]:
         """Those to send now; they are owed nothing any more."""
-        due = [
-            key
-            for key, pending in self._pending.items()
-            if pending.urgent or not 0 <= now_ms - pending.since_ms < LIVE_WAIT_MS
-        ]
+        due, self._urgent = self._urgent, {}
+        for key, pending in self._pending.items():
+            if 0 <= now_ms - pending.since_ms < LIVE_WAIT_MS:
+                break
+            due[key] = None
         return [(key, self._pending.pop(key).refused) for key in due]

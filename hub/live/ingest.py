@@ -13,6 +13,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hub.errors import StoreError
 from hub.identity.keys import KeyRing
@@ -39,13 +40,12 @@ POISON_MAX = 1_024
 SHOWN_KINDS = frozenset({Kind.STATE, Kind.HEALTH})
 
 
-@dataclass(slots=True)
-class Shown:
-    """A decoded frame with something new in it."""
+class Shown(NamedTuple):
+    """A decoded frame with something new in it. `times` are its rows' UTC, ms."""
 
     frame: frame.Frame
     fresh: list[Pair]
-    zero_ms: int
+    times: list[int]
     tag: int  # 0: the boot's clock is proven
     t_hub_ms: int
 
@@ -184,13 +184,14 @@ class Ingest:
         first_ms = last_ms = None
         if decoded is not None and dated is not None:
             zero_ms, tag = dated
+            times = [zero_ms + t_mono_ms for t_mono_ms in decoded.t_mono_ms]
             if not tag:
-                first_ms, last_ms = zero_ms + min(decoded.t_mono_ms), zero_ms + max(decoded.t_mono_ms)
+                first_ms, last_ms = min(times), max(times)
                 if last_ms > now_ms + AHEAD_MS_MAX:
                     refused = REASONS["future"]
                     said = [(envelope.row, refused)]
                 self._witness(decoded, last_ms)
-            admitted.shown.append(Shown(decoded, fresh, zero_ms, tag, now_ms))
+            admitted.shown.append(Shown(decoded, fresh, times, tag, now_ms))
         whole = fresh[0] == (envelope.row, last)
         admitted.commit.frames.append(
             LogFrame(
@@ -210,8 +211,8 @@ class Ingest:
             if change is not None:
                 redate = heard or self._stored_zero(admitted, device, boot) is None
                 admitted.commit.clocks.append(ClockRow(device, boot, decoded.utc_zero_ms, redate))
-            if heard and change is not None:
-                admitted.redated.append((device, boot, change, True))
+                if heard:
+                    admitted.redated.append((device, boot, change, True))
             return decoded.utc_zero_ms, 0
         if self.boots.get(device, boot) is None:
             known = self._stored_zero(admitted, device, boot)
@@ -338,21 +339,21 @@ class Ingest:
         self.picture.apply(changes)
 
     def _show_columns(self, changes: Changes, shown: Shown) -> None:
-        decoded, t_hub_ms = shown.frame, shown.t_hub_ms
+        decoded, _, times, tag, t_hub_ms = shown
         head = decoded.envelope
-        times = [shown.zero_ms + t for t in decoded.t_mono_ms]
         base = rank(head.device, head.boot, head.stream, head.row)
-        ranks = [base + i for i in range(head.n)]
+        ranks = range(base, base + head.n)
         slot = self.units.only_slot(head.device)
-        if slot is not None and max(times) <= t_hub_ms + AHEAD_MS_MAX:
-            changes.add_columns(slot, head.kind, times, ranks, decoded.columns, shown.tag)
-            changes.rx.append((slot, max(times), t_hub_ms, shown.tag))
+        newest_ms = max(times)
+        if slot is not None and newest_ms <= t_hub_ms + AHEAD_MS_MAX:
+            changes.add_columns(slot, head.kind, times, ranks, decoded.columns, tag)
+            changes.rx.append((slot, newest_ms, t_hub_ms, tag))
             return
         for slot, rows in self._by_slot(head.device, times, t_hub_ms, changes).items():
             columns = {bit: [column[i] for i in rows] for bit, column in decoded.columns.items()}
             some = [times[i] for i in rows]
-            changes.add_columns(slot, head.kind, some, [ranks[i] for i in rows], columns, shown.tag)
-            changes.rx.append((slot, max(some), t_hub_ms, shown.tag))
+            changes.add_columns(slot, head.kind, some, [ranks[i] for i in rows], columns, tag)
+            changes.rx.append((slot, max(some), t_hub_ms, tag))
 
     def _by_slot(
         self, device: int, times: list[int], t_hub_ms: int, changes: Changes
@@ -375,10 +376,9 @@ class Ingest:
         """An event from a clock that runs ahead still alarms: it is dated by its arrival instead."""
         head, t_hub_ms = shown.frame.envelope, shown.t_hub_ms
         out = []
-        for i, t_mono in enumerate(shown.frame.t_mono_ms):
+        for i, t_ms in enumerate(shown.times):
             if not any(a <= head.row + i <= b for a, b in shown.fresh):
                 continue
-            t_ms = shown.zero_ms + t_mono
             if t_ms > t_hub_ms + AHEAD_MS_MAX:
                 self.counters.quarantined_rows += 1
                 t_ms = t_hub_ms
@@ -412,7 +412,8 @@ class Ingest:
             zero_ms, tag = self._date(admitted, decoded, stored.t_hub_ms)
             flat = stored.fresh or [stored.row, stored.row + stored.n - 1]
             fresh = list(zip(flat[::2], flat[1::2], strict=True))
-            admitted.shown.append(Shown(decoded, fresh, zero_ms, tag, stored.t_hub_ms))
+            times = [zero_ms + t_mono_ms for t_mono_ms in decoded.t_mono_ms]
+            admitted.shown.append(Shown(decoded, fresh, times, tag, stored.t_hub_ms))
         self.show(admitted)
         return len(admitted.shown)
 

@@ -8,7 +8,7 @@ boot and row. So the order of arrival, repeats and old data do not matter. A pos
 longitude, altitude, speed, course and accuracy come from the same row or are absent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,7 @@ POSITION_BITS = tuple(
     _BIT[name] for name in ("lat_deg_e7", "lon_deg_e7", "alt_dm", "speed_dmps", "course_deg", "hacc_dm")
 )
 POSITION_ABSENT = (0, 0, -(2**31), 65535, 65535, -1)
+_POSITION_PARTS = tuple(zip(POSITION_BITS, POSITION_ABSENT, strict=True))
 _U16_ABSENT = 65535
 _RANK_MASK = 2**62 - 1
 
@@ -80,12 +81,17 @@ class Changes:
         slot: int,
         kind: int,
         times: list[int],
-        ranks: list[int],
+        ranks: Sequence[int],
         columns: dict[int, list[int | None]],
         tag: int,
     ) -> None:
-        """Rows of one page, one unit, fit to be shown. Times UTC ms; columns bit -> values, None for absent."""
-        last = max(range(len(times)), key=lambda i: (times[i], ranks[i])) if len(times) > 1 else 0
+        """Rows of one page, one unit, fit to be shown. Times UTC ms; columns bit -> values, None for absent.
+
+        Ranks rise, so the last row is the newest one unless an earlier one has a later time.
+        """
+        last = len(times) - 1
+        if last and times[last] < max(times):
+            last = max(range(len(times)), key=lambda i: (times[i], ranks[i]))
         newest = [column[last] for column in columns.values()]
         if not newest:
             return  # rows without any column are allowed, and say only that the device lives
@@ -104,7 +110,7 @@ class Changes:
         slot: int,
         kind: int,
         times: list[int],
-        ranks: list[int],
+        ranks: Sequence[int],
         columns: dict[int, list[int | None]],
         tag: int,
     ) -> None:
@@ -121,7 +127,7 @@ class Changes:
         self,
         slot: int,
         times: list[int],
-        ranks: list[int],
+        ranks: Sequence[int],
         columns: dict[int, list[int | None]],
         tag: int,
         last: int,
@@ -133,11 +139,10 @@ class Changes:
             at = _newest(times, ranks, both)
         if at is None:
             return
-        values = []
-        for bit, absent in zip(POSITION_BITS, POSITION_ABSENT, strict=True):
-            column = columns.get(bit)
-            value = None if column is None else column[at]
-            values.append(absent if value is None else value)
+        values = [
+            absent if (column := columns.get(bit)) is None or (value := column[at]) is None else value
+            for bit, absent in _POSITION_PARTS
+        ]
         self.pos.append((slot, times[at], ranks[at], tag, *values))
         if len(times) > 1:
             self.hist.append((slot, min(times)))
@@ -150,7 +155,7 @@ def _channels(kind: int, page_bits: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(channel_of[bit] for bit in page_bits)
 
 
-def _newest(times: list[int], ranks: list[int], column: list[int | None]) -> int | None:
+def _newest(times: list[int], ranks: Sequence[int], column: list[int | None]) -> int | None:
     known = [i for i, value in enumerate(column) if value is not None]
     return max(known, key=lambda i: (times[i], ranks[i])) if known else None
 
@@ -204,10 +209,8 @@ class Picture:
             self._apply_positions(changes)
         if changes.heads:
             self._apply_channels(changes)
-        for slot, t_row, t_rx, tag in changes.rx:
-            if not t_row <= self.row_time[slot]:
-                self.row_time[slot], self.t_rx[slot], self.row_tag[slot] = t_row, t_rx, tag
-                self.changed[slot] = self.seq
+        if changes.rx:
+            self._apply_arrivals(changes)
         for slot in changes.quarantined:
             self.quarantined[slot] = True
             self.changed[slot] = self.seq
@@ -217,7 +220,7 @@ class Picture:
         slots, ranks, tags = heads[:, 0], heads[:, 2], heads[:, 3]
         times = heads[:, 1].astype(np.float64)
         where = np.array(changes.channels, np.int64) * self.capacity + slots
-        best = _last_of_each(where, times, ranks)
+        best = _last_of_each(where, times, ranks, alone=_alone(changes.heads))
         at = where[best]
         wins = _newer(times[best], ranks[best], self.time.ravel()[at], self.rank.ravel()[at])
         best, at = best[wins], at[wins]
@@ -231,7 +234,7 @@ class Picture:
         rows = np.array(changes.pos, np.int64)
         slots, ranks = rows[:, 0], rows[:, 2]
         times = rows[:, 1].astype(np.float64)
-        best = _last_of_each(slots, times, ranks)
+        best = _last_of_each(slots, times, ranks, alone=_alone(changes.pos))
         at = slots[best]
         wins = _newer(times[best], ranks[best], self.pos_time[at], self.pos_rank[at])
         best, at = best[wins], at[wins]
@@ -243,10 +246,22 @@ class Picture:
         self.changed[at] = self.seq
         # Positions that did not become the newest belong to the trail behind it.
         behind = slots[times < self.pos_time[slots]]
-        first = [slot for slot, t_least in changes.hist if t_least < self.pos_time[slot]]
-        for slot in {*behind.tolist(), *first}:
-            self.hist[slot] = self.hist[slot] + 1 & 0xFFFFFFFF
-            self.changed[slot] = self.seq
+        if changes.hist:
+            several = np.array(changes.hist, np.int64)
+            reaching_back = several[several[:, 1] < self.pos_time[several[:, 0]], 0]
+            behind = np.concatenate((behind, reaching_back))
+        behind = np.unique(behind)
+        self.hist[behind] = self.hist[behind] + 1 & 0xFFFFFFFF
+        self.changed[behind] = self.seq
+
+    def _apply_arrivals(self, changes: Changes) -> None:
+        rows = np.array(changes.rx, np.int64)
+        slots, times = rows[:, 0], rows[:, 1].astype(np.float64)
+        best = _last_of_each(slots, times, -rows[:, 2], alone=_alone(changes.rx))  # the first to say so
+        best = best[~(times[best] <= self.row_time[slots[best]])]
+        at = slots[best]
+        self.row_time[at], self.t_rx[at], self.row_tag[at] = times[best], rows[best, 2], rows[best, 3]
+        self.changed[at] = self.seq
 
     def set_alarm(self, slot: int, flag: int, is_open: bool) -> None:
         """An event of this kind is open, or none is any more."""
@@ -327,8 +342,15 @@ def _newer(times: F64, ranks: I64, than_times: F64, than_ranks: I64) -> npt.NDAr
     return out
 
 
-def _last_of_each(where: I64, times: F64, ranks: I64) -> I64:
-    """Indices of the newest entry of each place."""
+def _alone(entries: Sequence[tuple[int, ...]]) -> bool:
+    """Whether no slot comes twice: then nothing need be sorted, which would cost more than all the rest."""
+    return len({entry[0] for entry in entries}) == len(entries)
+
+
+def _last_of_each(where: I64, times: F64, ranks: I64, *, alone: bool) -> I64:
+    """Indices of the newest entry of each place. `alone`: each place comes once."""
+    if alone:
+        return np.arange(len(where))
     order = np.lexsort((ranks, times, where))
     places = where[order]
     is_last = np.append(places[1:] != places[:-1], True)

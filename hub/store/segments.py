@@ -41,6 +41,7 @@ CREATE TABLE coverage (device INTEGER, boot INTEGER, stream INTEGER, closed BLOB
 CREATE TABLE clocks (device INTEGER, boot INTEGER, utc_zero_ms INTEGER, t_used_ms INTEGER,
                      PRIMARY KEY (device, boot)) WITHOUT ROWID;
 """
+_packer = msgpack.Packer()  # of the writer's thread
 
 
 def _first_schema(db: Database) -> None:
@@ -277,8 +278,8 @@ class SegmentLog:
 
 
 def _coverage_values(row: CoverageRow, t_used_ms: int) -> tuple[object, ...]:
-    packed = msgpack.packb(row.closed), msgpack.packb(row.gaps)
-    return (row.device, signed(row.boot), row.stream, *packed, t_used_ms)
+    closed, gaps = _packer.pack(row.closed), _packer.pack(row.gaps)
+    return (row.device, signed(row.boot), row.stream, closed, gaps, t_used_ms)
 
 
 def date_frames(db: Database, clock: ClockRow) -> None:

@@ -252,8 +252,7 @@ class Piped:
                 self.bench.told.extend,
             )
             for batch in batches:
-                for topic, payload in batch:
-                    inbox.put(topic, payload)
+                inbox.put(batch)
                 await pipeline.step()
             return pipeline
 

@@ -15,7 +15,8 @@ import pytest
 from hub import broker
 from hub.children import Child
 from hub.errors import BrokerError
-from hub.mqtt import QUEUE_MAX, URGENT_MAX, Inbox
+from hub.mqtt import QUEUE_MAX, ROW_LANES, URGENT_LANES, URGENT_MAX, Inbox
+from protocols.catalog import Lane
 
 WAIT_S = 15
 
@@ -82,16 +83,22 @@ def test_amqtt_stands_in(
 def test_the_inbox_is_bounded_and_keeps_sos_apart() -> None:
     async def go() -> None:
         inbox = Inbox()
-        for _ in range(QUEUE_MAX + 5):
-            inbox.put("z/live/0/1/2", b"")
-        assert inbox.dropped == 5
-        inbox.put("z/live/0/1/0", b"sos")
-        await asyncio.sleep(0)
-        assert inbox.urgent.is_set()
-        assert inbox.take(2) == [("z/live/0/1/0", b"sos"), ("z/live/0/1/2", b"")]
-        assert inbox.arrived.is_set(), "there is more"
-        for _ in range(URGENT_MAX + 1):
-            inbox.put("z/live/0/1/0", b"")
+        row, sos = ("z/live/0/1/2", b""), ("z/live/0/1/0", b"sos")
+        inbox.put([row] * (QUEUE_MAX - 1))
+        inbox.put([row] * 6)
+        inbox.put([row])
         assert inbox.dropped == 6
+        inbox.put_urgent([sos])
+        assert inbox.take(2) == [sos, row]
+        assert inbox.arrived.is_set(), "there is more"
+        inbox.put_urgent([sos] * (URGENT_MAX + 1))
+        assert inbox.dropped == 7
+        assert len(inbox.take(10**6)) == URGENT_MAX + QUEUE_MAX - 1
+        assert not inbox.arrived.is_set()
 
     asyncio.run(go())
+
+
+def test_every_lane_is_heard_on_one_of_the_two_connections() -> None:
+    assert sorted([*URGENT_LANES, *ROW_LANES]) == sorted(Lane)
+    assert {Lane.SOS, Lane.RECEIPTS} == set(URGENT_LANES)

@@ -102,6 +102,10 @@ def test_intervals_are_a_set(steps: list[tuple[bool, int, int]]) -> None:
         assert ours.total() == len(naive)
         assert all(b + 1 < c for (_, b), (c, _) in zip(ours, list(ours)[1:], strict=False))
         assert all((n in ours) == (n in naive) for n in range(0, 80, 7))
+        touching = naive & set(range(first - 1, first + length + 2))
+        assert ours.touches(first, first + length) == bool(touching)
+        assert Intervals.of_flat(ours.flat()) == ours
+        assert ours.flat() == [n for pair in ours for n in pair]
         missing = {n for a, b in ours.missing(0, 80) for n in range(a, b + 1)}
         assert missing == set(range(81)) - naive
 

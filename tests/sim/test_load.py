@@ -11,14 +11,6 @@ from protocols.catalog import Lane, Stream
 from sim.access import AccessError, HubAddress, key_source, token_of
 from sim.load import Screen
 from sim.load_fleet import Fleet, Histogram
-from sim.mqtt_batch import (
-    MqttRefused,
-    connect_packet,
-    publish_packet,
-    remaining_length,
-    split_packets,
-    topic_field,
-)
 
 NOW_MS = 1_795_000_100_000
 ZERO_MS = NOW_MS - 100_000
@@ -90,41 +82,6 @@ def test_the_histogram_gives_quantiles_to_a_tenth_of_a_millisecond():
     assert told["max_ms"] == pytest.approx(100, abs=0.1)
     histogram.add(10**9)
     assert histogram.quantile_ms(1.0) == pytest.approx(60_000)
-
-
-@pytest.mark.parametrize(
-    ("count", "data"), [(0, "00"), (127, "7f"), (128, "8001"), (16_383, "ff7f"), (2_097_152, "80808001")]
-)
-def test_remaining_length_is_mqtts(count, data):
-    assert remaining_length(count).hex() == data
-
-
-def test_a_connect_packet_is_mqtt_3_1_1():
-    assert connect_packet("a").hex() == "100d00044d5154540402003c000161"
-
-
-def test_packets_are_found_at_every_split_point():
-    payload = bytes(range(200))
-    stream = (
-        publish_packet(topic_field("z/live/3/100000/a"), payload)
-        + b"\xd0\0"
-        + publish_packet(topic_field("t"), b"")
-    )
-    whole = split_packets(bytearray(stream))
-    assert [first >> 4 for first, _body in whole] == [3, 13, 3]
-    assert whole[0][1].endswith(payload)
-    for at in range(len(stream) + 1):
-        buffer = bytearray(stream[:at])
-        found = split_packets(buffer)
-        buffer += stream[at:]
-        assert found + split_packets(buffer) == whole
-        assert not buffer
-
-
-@pytest.mark.parametrize("data", [b"\x30\xff\xff\xff\xff\x01", b"\x30\xff\xff\xff\x7f"])
-def test_absurd_lengths_are_refused(data):
-    with pytest.raises(MqttRefused):
-        split_packets(bytearray(data))
 
 
 def columns(slots, times):
