@@ -68,7 +68,7 @@ class Row:
 class Envelope(NamedTuple):
     """An authentic frame whose header is known; its columns are not decoded yet.
 
-    A tuple, as `Frame` is: a hub makes ten thousand a second, and a frozen dataclass costs four times as much.
+    A tuple, as `Frame` is: a hub makes ten thousand a second, and a frozen dataclass costs more to make.
 
     rows `row` … `row + n - 1` of (device, boot, stream). `n` 0 is a control frame (GAP, HELD).
     """

@@ -17,8 +17,8 @@ from hub.mqtt import Inbox
 
 log = logging.getLogger(__name__)
 BATCH_MAX = 1_200
-"""What one transaction holds: 50 ms of the loop and a tenth of a second in all, which is what a screen, a socket
-or an SOS waits at most. Smaller batches cost more: the disk's answer takes as long for few frames as for many."""
+"""What one transaction holds at most. Smaller ones cost more: the disk's answer takes as long for few frames as for
+many; larger ones keep screens and an SOS waiting longer."""
 IDLE_S = 0.25
 SHOW_AFTER_S = 0.5
 
