@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,7 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, ValueError) as err:
+    except OSError as err:
+        named = err.filename is not None and err.strerror
+        print(
+            f"zhantu-edge: {err.filename}: {err.strerror}" if named else f"zhantu-edge: {err}",
+            file=sys.stderr,
+        )
+        return 1
+    except ValueError as err:
         print(f"zhantu-edge: {err}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -94,7 +102,12 @@ def _run(args: argparse.Namespace) -> int:
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
-    agent.run(config.load(args.config))
+    wanted = config.load(args.config)
+    with config.alone(wanted.device):
+        try:
+            agent.run(wanted)
+        except sqlite3.Error as err:
+            raise ValueError(f"spool {wanted.spool.path}: {err}") from err
     return 0
 
 
@@ -103,7 +116,9 @@ def _check(args: argparse.Namespace) -> int:
 
     if not 1 <= args.seconds <= 120:
         raise ValueError(f"--seconds {args.seconds:g}: 1–120 allowed")
-    report = check.check(config.load(args.config), args.seconds)
+    wanted = config.load(args.config)
+    with config.alone(wanted.device):
+        report = check.check(wanted, args.seconds)
     print(json.dumps(report, ensure_ascii=False, indent=2) if args.json else check.as_text(report))
     return 0 if report["ok"] else 1
 
@@ -155,6 +170,7 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _sos(args: argparse.Namespace) -> int:
+    failed = _refusals_of_the_disk(args)
     answer = _ask(args, "cancel" if args.cancel else "sos")
     if "error" in answer:
         raise ValueError(str(answer["error"]))
@@ -162,7 +178,18 @@ def _sos(args: argparse.Namespace) -> int:
     print(
         f"SOS {what}; " + ("sent, repeated until the hub has it" if answer["sent"] else "kept: no link yet")
     )
+    if _refusals_of_the_disk(args) > failed:
+        print("THE DISK REFUSES IT: it is in memory only, do not switch the gateway off", file=sys.stderr)
     return 0
+
+
+def _refusals_of_the_disk(args: argparse.Namespace) -> int:
+    """How often the agent's disk took nothing; 0 when it does not say. An SOS is raised whatever this says."""
+    try:
+        spool = _ask(args, "status").get("spool")
+    except ValueError:
+        return 0
+    return int(spool["commit_failures"]) if isinstance(spool, dict) else 0
 
 
 def _decode(args: argparse.Namespace) -> int:

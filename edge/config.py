@@ -5,8 +5,10 @@ Enters: a path. Leaves: `Config`, or ConfigError that says which file, which key
 """
 
 import difflib
+import fcntl
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,24 @@ def read_key(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise ConfigError(f"{path}: {len(text)} digits, {2 * KEY_BYTES} are needed")
     return key
+
+
+@contextmanager
+def alone(device: Device) -> Iterator[None]:
+    """One program a device. A second one would take the first one's link and the socket that an SOS comes through.
+
+    The lock is on the key file: nothing is written, so it holds on a full disk too, and a kill frees it.
+    """
+    read_key(device.key_file)
+    with device.key_file.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"device {device.number}: another zhantu-edge runs with {device.key_file}; "
+                "`zhantu-edge status` asks it, or stop it first"
+            ) from None
+        yield
 
 
 def _build(raw: dict[str, Any], base: Path) -> Config:

@@ -127,3 +127,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has seen enough
         return 1
+    except OSError as err:
+        if err.filename is None:
+            raise
+        print(f"zhantu-hub: {err.filename}: {err.strerror}", file=sys.stderr)
+        return 1

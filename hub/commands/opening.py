@@ -12,6 +12,7 @@ from hub.errors import SettingsError
 from hub.settings import Settings, load
 from hub.store.registry import SqliteRegistry
 
+UTC_MS_MAX = 2**52
 RUN_KEYS = ("host", "port", "mqtt_port", "realm", "broker", "allow_plain_http")
 
 
@@ -27,11 +28,17 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 
 @contextmanager
-def registry_of(args: argparse.Namespace) -> Iterator[SqliteRegistry]:
-    """The registry of --data, which is made when it is new."""
+def registry_of(args: argparse.Namespace, *, make: bool = False) -> Iterator[SqliteRegistry]:
+    """The registry of --data. The folder is made only on `make`: a mistyped one would give links that sign in nowhere.
+
+    A folder that was there before keeps its mode: it may be somebody else's.
+    """
     data = Path(args.data)
-    data.mkdir(parents=True, exist_ok=True)
-    data.chmod(0o700)
+    if not data.is_dir():
+        if not make:
+            raise SettingsError(f"--data {data}: no such folder; `zhantu-hub run` or `roster add` makes it")
+        data.mkdir(parents=True)
+        data.chmod(0o700)
     registry = SqliteRegistry(data / "registry.db")
     registry.open(utc_ms())
     try:
@@ -43,6 +50,8 @@ def registry_of(args: argparse.Namespace) -> Iterator[SqliteRegistry]:
 def time_of(text: str) -> int:
     """UTC ms of `2026-11-23T08:00:00Z`, `…+08:00` or of a number of milliseconds."""
     if text.isascii() and text.isdecimal():
+        if int(text) > UTC_MS_MAX:
+            raise SettingsError(f"time {text!r}: at most {UTC_MS_MAX} (UTC milliseconds)")
         return int(text)
     try:
         moment = datetime.fromisoformat(text)

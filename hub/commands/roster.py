@@ -16,7 +16,7 @@ COUNT_MAX = 100_000
 
 
 def run(args: argparse.Namespace) -> int:
-    with registry_of(args) as registry:
+    with registry_of(args, make=args.action != "list") as registry:
         if args.action == "list":
             _list(registry)
             return 0
@@ -24,11 +24,21 @@ def run(args: argparse.Namespace) -> int:
         # The keys first: a device whose key cannot be written is not registered either.
         if args.keys:
             _write_keys(args, registry, [device for device, _ in entries])
+        before = _carriers(registry)
         new, changed = registry.enrol(entries, utc_ms())
         what: dict[str, object] = {"devices": [device for device, _ in entries][:100], "count": len(entries)}
         registry.record(utc_ms(), "cli", f"roster {args.action}", what)
         print(f"{len(entries)} units: {new} new devices, {changed} changed")
+        for device, now in _carriers(registry).items():
+            if before.get(device, now) != now:
+                print(f"device {device} was carried by {before[device]}, from now on by {now}")
     return 0
+
+
+def _carriers(registry: SqliteRegistry) -> dict[int, str]:
+    """Which callsign carries which device now."""
+    names = {unit.id: unit.callsign for unit in registry.units()}
+    return {b.device: names[b.unit] for b in registry.bindings() if b.to_utc_ms is None}
 
 
 def _read(path: Path) -> list[roster.Entry]:
@@ -58,7 +68,12 @@ def _made(args: argparse.Namespace) -> list[roster.Entry]:
 
 
 def _write_keys(args: argparse.Namespace, registry: SqliteRegistry, devices: list[int]) -> None:
-    realm = args.realm or registry.setting("realm") or settings_of(args).realm
+    known = registry.setting("realm")
+    if args.realm and known and args.realm != known:
+        raise RosterError(
+            f"--realm {args.realm!r}: this data holds realm {known!r}; its hub would refuse such keys"
+        )
+    realm = args.realm or known or settings_of(args).realm
     try:
         check_realm(realm)
     except TopicError as err:

@@ -145,5 +145,7 @@ function link(m: Raw): Link {
     t_broker: number(m.t_broker, 'link.t_broker'),
     silent: orNull(number(m.silent, 'link.silent')) ?? 0,
     refused: orNull(number(m.refused, 'link.refused')) ?? 0,
+    ...(typeof m.fault === 'string' && { fault: m.fault }),
+    ...(m.clock_offset_ms !== undefined && { clock_offset_ms: number(m.clock_offset_ms, 'link.clock_offset_ms') }),
   }
 }

@@ -75,7 +75,7 @@ export interface FeedEvent {
   t_event: number
   late: boolean
 }
-export interface Link { k: 'link'; broker: boolean; t_broker: number; silent: number; refused: number }
+export interface Link { k: 'link'; broker: boolean; t_broker: number; silent: number; refused: number; fault?: string; clock_offset_ms?: number }
 export interface Bye { k: 'bye'; why: string }
 
 export type FromHub = Hello | Meta | Picture | FeedEvent | Link | Bye

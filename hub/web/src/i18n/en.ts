@@ -58,6 +58,8 @@ export const en: Record<Key, string> = {
   say_alarm: '{callsign}: {cause}',
   banner_cut: 'No contact with the hub · {s} s · showing last known',
   banner_first: 'Connecting to the hub · {s} s · no picture yet',
+  banner_fault: 'The hub stores nothing and acknowledges nothing: {fault}',
+  banner_clock: 'The hub’s clock is wrong by {s} s against GNSS; ages are counted by GNSS',
   banner_broker: 'The hub lost its broker {age} ago · no unit is updated, ages keep counting',
   bye_slow: 'this screen was too slow, the hub let it go; reconnecting',
   bye_stopping: 'the hub is stopping or restarting',

@@ -57,6 +57,8 @@ export const zh = {
   say_alarm: '{callsign}：{cause}',
   banner_cut: '与指挥中心连接中断 · {s} s · 画面为最后已知',
   banner_first: '正在连接指挥中心 · {s} s · 尚无画面',
+  banner_fault: '指挥中心未保存新数据，也不向设备确认：{fault}',
+  banner_clock: '指挥中心主机时钟有误：与卫星时间相差 {s} s，时龄按卫星时间计算',
   banner_broker: '指挥中心与数据总线断开 {age} · 各单位数据不再更新，时龄继续累计',
   bye_slow: '此屏接收过慢，指挥中心已断开并将重连',
   bye_stopping: '指挥中心正在停机或重启',

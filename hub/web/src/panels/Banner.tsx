@@ -7,7 +7,7 @@ import { ageText } from '../laws/words'
 const PATIENCE_S = 2
 
 export function Banner() {
-  if (line.value === 'live') return link.value?.broker === false ? <BrokerCut since={link.value.t_broker} /> : null
+  if (line.value === 'live') return <Troubles />
   if (line.value === 'first' && silentS.value < PATIENCE_S) return null
   const why = byeWhy.value === 'slow' ? t('bye_slow') : byeWhy.value === 'stopping' ? t('bye_stopping') : ''
   return (
@@ -15,6 +15,24 @@ export function Banner() {
       {t(line.value === 'first' ? 'banner_first' : 'banner_cut', { s: silentS.value })}
       {why && <span> · {why}</span>}
     </div>
+  )
+}
+
+/** The hub is there and says itself what is wrong with it. */
+function Troubles() {
+  const said = link.value
+  if (!said) return null
+  const offsetS = Math.round(Math.abs(said.clock_offset_ms ?? 0) / 1000)
+  return (
+    <>
+      {!said.broker && <BrokerCut since={said.t_broker} />}
+      {said.fault && <div class="banner banner-broker" data-testid="banner" data-cause="fault">{t('banner_fault', { fault: said.fault })}</div>}
+      {offsetS !== 0 && (
+        <div class="banner banner-broker" data-testid="banner" data-cause="clock">
+          {t('banner_clock', { s: offsetS })}
+        </div>
+      )}
+    </>
   )
 }
 

@@ -110,12 +110,21 @@ function Curves() {
       {data.curves.map(({ value, series }) => (
         <div class="curve" key={value.name}>
           <span class="what">{nameOf(value)}</span>
-          <span class="now">{valueText(value)}</span>
+          <span class="now">{valueText(value)}<OldAge at={value.t_utc_ms} /></span>
           <Spark series={series} fromMs={data.at - CURVES_WINDOW_MS} toMs={data.at} />
         </div>
       ))}
     </section>
   )
+}
+
+/** A value that did not come just now says so: beside a curve it would look like the present. */
+const FRESH_S = 10
+
+function OldAge({ at }: { at: number }) {
+  void pulse.value
+  const age = ageS(clock.now(), at)
+  return age > FRESH_S ? <small class="old-age"> · {t('ago', { age: ageText(age) })}</small> : null
 }
 
 /** Stand in words above, as parts of the position and with its age. */
@@ -153,6 +162,7 @@ const nameOf = (value: Value): string => (lang.value === 'zh' ? value.zh : value
 
 function valueText({ value, unit }: Value): string {
   if (value === null || value === undefined) return '—'
+  if (typeof value === 'number' && unit === 'deg') return `${Number(value.toFixed(7))}°`
   const text = typeof value === 'number' ? String(Number(value.toFixed(Math.abs(value) < 100 ? 2 : 1))) : String(value)
   if (unit === '1/min') return `${text} ${t('per_minute')}`
   return unit && unit !== '1' ? `${text} ${unit}` : text
