@@ -96,6 +96,10 @@ class Agent:
         self._spool.open()
         if self._spool.stats.quarantined:
             log.error("spool was damaged and is set aside as %s", self._spool.stats.quarantined)
+        if self._spool.stats.memory_only:
+            log.error(
+                "the disk refuses the spool (%s): rows are kept in memory only", self._spool.stats.memory_only
+            )
         self._sender.start()
         self._control.open()
         log.info(

@@ -24,6 +24,8 @@ BOOTS_KEPT = 8
 PENDING_ROWS_MAX = 10_000
 """Rows in memory while the disk refuses them; the oldest that are not events are shed beyond it."""
 SHED_ROWS = 600
+MEMORY_BYTES_MAX = 16 * 2**20
+"""Some hours of rows at 1 Hz, while the agent stays small."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS boots (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL UNIQUE) STRICT;
@@ -65,6 +67,7 @@ class SpoolStats:
     commits: int = 0
     commit_failures: int = 0
     quarantined: str = ""
+    memory_only: str = ""
 
 
 class Spool:
@@ -81,26 +84,35 @@ class Spool:
         self.stats = SpoolStats()
 
     def open(self) -> None:
-        """Open or make the file. A damaged one is set aside under another name and a new one is started."""
+        """Open or make the file. A damaged one is set aside under another name and a new one is started; where the disk
+        takes nothing at all, memory serves until the next start."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = self._connect()
-        except sqlite3.DatabaseError as err:
-            if isinstance(err, sqlite3.OperationalError) and "malformed" not in str(err):
-                raise
+            self._begin_boot()
+        except sqlite3.OperationalError as err:
+            # a full or failing disk: an agent that keeps rows in memory is better than none
+            self.stats.memory_only = str(err)
+            self._bytes_max = min(self._bytes_max, MEMORY_BYTES_MAX)
+            self._db = self._connect(":memory:")
+            self._begin_boot()
+        except sqlite3.DatabaseError:
             self.stats.quarantined = self._quarantine()
             self._db = self._connect()
-        with self._db:
-            self._db.execute("INSERT INTO boots (boot) VALUES (?)", (self.boot,))
-            self._db.execute(
+            self._begin_boot()
+
+    def _begin_boot(self) -> None:
+        with self.db:
+            self.db.execute("INSERT INTO boots (boot) VALUES (?)", (self.boot,))
+            self.db.execute(
                 "DELETE FROM boots WHERE boot NOT IN (SELECT boot FROM rows) AND boot NOT IN "
                 "(SELECT boot FROM gaps) AND boot NOT IN "
                 "(SELECT boot FROM boots ORDER BY seq DESC LIMIT ?)",
                 (BOOTS_KEPT,),
             )
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=1.0, isolation_level="DEFERRED")
+    def _connect(self, place: str = "") -> sqlite3.Connection:
+        db = sqlite3.connect(place or self._path, timeout=1.0, isolation_level="DEFERRED")
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8600, help="of the screen (default 8600)")
     parser.add_argument("--mqtt-port", type=int, default=18830, help="of the broker (default 18830)")
     parser.add_argument("--scenario", metavar="FILE", help="a drill (default: the built-in one of Jinan)")
-    parser.add_argument("--realm", default="live", help=argparse.SUPPRESS)
+    parser.add_argument("--realm", default="drill", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     write_roster(scenario, roster)
     hub: programs.Program | None = None
     try:
-        import_roster(roster, keys, data)
+        import_roster(roster, keys, data, args.realm)
         hub = programs.start("hub", hub_command(args, data))
         link = str(hub.start_line(HUB_START_S).get("link", ""))
         play(
@@ -95,9 +95,20 @@ def write_roster(scenario: Scenario, path: Path) -> None:
             rows.writerow([getattr(unit, column) for column in ROSTER_COLUMNS])
 
 
-def import_roster(roster: Path, keys: Path, data: Path) -> None:
+def import_roster(roster: Path, keys: Path, data: Path, realm: str) -> None:
     """Makes the units and their keys known to the hub. ProgramError with its words when it refuses."""
-    command = ["hub", "roster", "import", str(roster), "--keys", str(keys), "--data", str(data)]
+    command = [
+        "hub",
+        "roster",
+        "import",
+        str(roster),
+        "--keys",
+        str(keys),
+        "--data",
+        str(data),
+        "--realm",
+        realm,
+    ]
     try:
         done = subprocess.run(
             [sys.executable, "-m", *command], capture_output=True, text=True, timeout=IMPORT_S, check=False

@@ -35,10 +35,10 @@ def router(state: HubState) -> APIRouter:
         """Give a one-time token for a session cookie. A token works once."""
         now_ms = state.clock.now_ms()
         wait_ms = state.sign_in.throttle.wait_ms(now_ms)
-        if wait_ms:
+        made = state.sign_in.sign_in(body.token)  # a right token is taken whatever others guess
+        if made is None and wait_ms:
             seconds = str(-(-wait_ms // 1000))
             raise HTTPException(429, "too many wrong tokens, wait a little", {"Retry-After": seconds})
-        made = state.sign_in.sign_in(body.token)
         if made is None:
             raise HTTPException(
                 401, "this link was used already or has expired; zhantu-hub user link makes a new one"

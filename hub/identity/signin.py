@@ -23,8 +23,8 @@ def digest(secret: str) -> str:
 
 
 class Throttle:
-    """At most TRIES_MAX failed tries in a minute over all callers: tokens are 128 bits, so this only keeps
-    a guesser from costing time. It never locks out a right token for longer than that minute."""
+    """At most TRIES_MAX failed tries in a minute over all callers get a plain answer: tokens are 128 bits, so this
+    only tells a guesser to go away. A right token is always taken."""
 
     def __init__(self) -> None:
         self._failed: deque[int] = deque(maxlen=TRIES_MAX)

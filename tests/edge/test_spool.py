@@ -101,6 +101,18 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_serves(tmp_path: Path) -> Non
     spool.close()
 
 
+def test_where_nothing_can_be_opened_memory_serves_and_says_so(tmp_path: Path) -> None:
+    """An agent that cannot open its file must still carry an SOS: here the file's place is taken by a folder."""
+    spool = Spool(tmp_path, 1, bytes_max=2**30)
+    spool.open()
+    assert "unable to open" in spool.stats.memory_only
+    fill(spool, 2, Stream.EVENTS)
+    assert spool.commit()
+    assert [r.row for r in spool.read(1, Stream.EVENTS, 0, 9, 9)] == [0, 1]
+    assert spool._bytes_max <= 2**24
+    spool.close()
+
+
 def test_while_the_disk_refuses_rows_wait_in_memory_and_are_bounded(spool: Spool) -> None:
     blocker = sqlite3.connect(spool._path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
