@@ -27,7 +27,7 @@ EVENT_REPEAT_MS = 2_000
 LIVE_PER_HISTORY = 3
 HISTORY_ROWS = 120
 LIVE_EARLY = 0.2
-"""A live frame may go this part of its period early, so that a row never waits for jitter's sake."""
+"""A live frame may go this part of its period early, so that a row which comes early does not wait."""
 LIVE_ROWS_KEPT = 256
 """Newest rows kept in memory, so that live frames need no read from the disk."""
 
@@ -148,7 +148,7 @@ class Sender:
         """One frame of the newest or of the oldest rows; False when there is nothing to do now."""
         live_key = (self._spool.boot, int(Stream.ROWS))
         live = self._todo.get(live_key)
-        live_due = bool(live) and t_mono_ms >= self._live_due_ms - LIVE_EARLY * self._live_ms
+        live_due = bool(live) and t_mono_ms >= self._live_due_ms
         oldest = self._oldest(live_key)
         if live and live_due and (oldest is None or self._live_run < LIVE_PER_HISTORY):
             self._live_run += 1
@@ -156,19 +156,11 @@ class Sender:
             sent = self._send(
                 live_key, Lane.LIVE, (max(first, last - self._rows_max + 1), last), t_mono_ms, publish
             )
-            if sent and not self._has_fresh(live_key):
-                # the grid is kept while rows keep to it, so that their jitter does not add up
-                late = t_mono_ms - self._live_due_ms > self._live_ms
-                self._live_due_ms = (t_mono_ms if late else self._live_due_ms) + self._live_ms
             return sent
         if oldest is None:
             return False
         self._live_run = 0
         return self._send(oldest, Lane.HISTORY, self._todo[oldest].first(), t_mono_ms, publish)
-
-    def _has_fresh(self, live_key: Key) -> bool:
-        """Whether the newest row of all still waits: a live frame ends where the kind of row changes."""
-        return bool(self._recent) and self._recent[-1].row in self._todo[live_key]
 
     def _oldest(self, live_key: Key) -> Key | None:
         """The stream whose backlog goes next: earlier boots first, then this one's holes below the newest row."""
@@ -195,6 +187,8 @@ class Sender:
         self._todo[key].remove(first, last)
         if lane != Lane.LIVE:
             self._todo[key].remove(span[0], first - 1)
+        elif rows[0].kind == Kind.STATE:  # a row of health must not keep the next position waiting
+            self._live_due_ms = t_mono_ms + round((1 - LIVE_EARLY) * self._live_ms)
         self._flights.append(_Flight(key, first, last, lane, t_mono_ms))
         return True
 

@@ -40,7 +40,19 @@ def test_rows_gather_until_the_next_live_frame(spool: Spool, sender: Sender, hub
         add(spool, sender, t_ms)
         sender.pump(t_ms, hub.publish)
         settle(sender, hub, t_ms)
-    assert [f.envelope.n for _, f in hub.frames] == [1, 8, 10]
+    assert [f.envelope.n for _, f in hub.frames] == [1, 8, 8]
+
+
+def test_a_row_of_health_keeps_no_position_waiting(spool: Spool, sender: Sender, hub: FakeHub) -> None:
+    for t_ms in range(0, 60_000, 70):
+        if t_ms % 1_050 == 0:
+            add(spool, sender, t_ms)
+        if t_ms % 9_800 == 0:
+            sender.add(spool.append(Stream.ROWS, Kind.HEALTH, Row(t_ms, {0: t_ms // 1000}), 5, 1))
+        sender.pump(t_ms, hub.publish)
+        positions = [row.t_mono_ms for row in hub.rows.values() if row.t_mono_ms % 1_050 == 0]
+        assert max(positions) == t_ms // 1_050 * 1_050, "the newest position waits"
+        settle(sender, hub, t_ms)
 
 
 def test_an_event_goes_before_everything_and_again_until_acknowledged(
