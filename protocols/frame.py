@@ -215,20 +215,6 @@ def seal(mac_key: MacKey, elements: list[Any]) -> bytes:
 # --- unpacking ---------------------------------------------------------------------------------------
 
 
-def peek_device(data: bytes) -> int:
-    """The device a frame claims, before any check; FrameError when it has none."""
-    _check_size(data)
-    elements = _elements(data[:-MAC_BYTES])
-    if len(elements) < HEADER_ELEMENTS or type(elements[2]) is not int:
-        raise FrameError("shape", "no header")
-    return elements[2]
-
-
-def _check_size(data: bytes) -> None:
-    if not FRAME_BYTES_MIN <= len(data) <= FRAME_BYTES_MAX:
-        raise FrameError("size", f"{len(data)} bytes, {FRAME_BYTES_MIN}–{FRAME_BYTES_MAX} allowed")
-
-
 def _elements(packed: bytes) -> list[Any]:
     """The array of a frame without its MAC."""
     try:
@@ -253,7 +239,8 @@ def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:
 
     Only what this returns may be acknowledged; its content may still be refused by `decode`.
     """
-    _check_size(data)
+    if not FRAME_BYTES_MIN <= len(data) <= FRAME_BYTES_MAX:
+        raise FrameError("size", f"{len(data)} bytes, {FRAME_BYTES_MIN}–{FRAME_BYTES_MAX} allowed")
     packed = data[:-MAC_BYTES]
     if not same(mac_key.up(packed), data[-MAC_BYTES:]):
         raise FrameError("mac", f"{len(data)} bytes, MAC is not the device's")

@@ -54,11 +54,6 @@ def orders(realm: str, device: int) -> str:
     return f"z/{realm}/{cell(device)}/{device}/o"
 
 
-def presence(realm: str, device: int) -> str:
-    """The one retained topic: whether the link is up. Never used as age."""
-    return f"z/{realm}/{cell(device)}/{device}/p"
-
-
 def all_up(realm: str, lanes: Iterable[Lane] = Lane) -> list[str]:
     """The subscriptions of a hub: one a lane, over all cells and devices."""
     return [f"z/{realm}/+/+/{int(lane)}" for lane in lanes]
