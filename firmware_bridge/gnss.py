@@ -7,7 +7,8 @@ validity: NMEA fixes are then left out, and come back when three of them in a ro
 
 from firmware_bridge.epoch import EpochAssembler
 from firmware_bridge.framing import Splitter, count_nmea, count_ubx
-from firmware_bridge.interface import DriverRow, Settings, Stats
+from firmware_bridge.interface import DriverRow, Settings
+from firmware_bridge.stream_driver import StreamDriver
 from firmware_bridge.ubx import MON_VER, NAV_HPPOSLLH, NAV_PVT, UbxDecoder
 from firmware_bridge.ubx_build import (
     KEYS_NAV_HPPOSLLH,
@@ -17,25 +18,16 @@ from firmware_bridge.ubx_build import (
     build_cfg_valset,
 )
 from protocols.samples import Fix, Sample
-from protocols.units import NS_PER_MS
-
-IDLE_MS = 150
-"""An epoch is complete when its last byte is older. At 4800 baud bytes come every 2 ms; receivers that pause
-between sentences were seen to pause for 60 ms."""
-
-FRAME_STALL_MS = 500
-"""An unfinished UBX frame is given up then. Longer than IDLE_MS, because USB hubs do stop for 200 ms."""
 
 UBX_LEADS_EPOCHS = 3
 
 
-class GnssDriver:
+class GnssDriver(StreamDriver):
     """One receiver on one port."""
 
     def __init__(self, settings: Settings, nmea: bool = True, ubx: bool = True) -> None:
-        self.stats = Stats()
+        super().__init__()
         self._nmea, self._ubx = nmea, ubx
-        self._out: list[Sample] = []
         self._assembler = EpochAssembler(self.stats, settings.rollover, self._out_nmea)
         self._decoder = UbxDecoder(self.stats, self._out_ubx)
         self._splitter = Splitter(
@@ -45,23 +37,10 @@ class GnssDriver:
             self._assembler.damage,
         )
         self._ubx_leads = 0
-        self._last_byte_mono_ns = 0
 
-    def feed(self, data: bytes, t_mono_ns: int) -> list[Sample]:
-        """See `interface.Driver`."""
-        self._last_byte_mono_ns = t_mono_ns
-        self._splitter.feed(data)
-        return self._take()
-
-    def idle(self, t_mono_ns: int) -> list[Sample]:
-        """See `interface.Driver`."""
-        silent_ms = (t_mono_ns - self._last_byte_mono_ns) // NS_PER_MS
-        if silent_ms >= FRAME_STALL_MS:
-            self._splitter.give_up_frame()
-        if silent_ms >= IDLE_MS:
-            self._assembler.flush()
-            self._decoder.flush()
-        return self._take()
+    def _silent(self) -> None:
+        self._assembler.flush()
+        self._decoder.flush()
 
     def hello(self) -> bytes:
         """Asks a u-blox for NAV-PVT, high-precision digits and its name; others ignore it."""
@@ -75,18 +54,6 @@ class GnssDriver:
             + build_cfg_valset(KEYS_NAV_HPPOSLLH)
             + build(MON_VER)
         )
-
-    @property
-    def pending_size(self) -> int:
-        """Bytes kept between calls, for tests of the bound."""
-        return self._splitter.pending_size
-
-    def _take(self) -> list[Sample]:
-        if not self._out:
-            return []
-        out = self._out.copy()
-        self._out.clear()
-        return out
 
     def _out_nmea(self, fix: Fix) -> None:
         if self._ubx_leads > 0:

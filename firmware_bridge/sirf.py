@@ -19,12 +19,12 @@ from firmware_bridge.ecef import geodetic, over_ground
 from firmware_bridge.epoch import EpochAssembler
 from firmware_bridge.fix_from_nmea import hacc_mm_from_hdop
 from firmware_bridge.framing import count_nmea
-from firmware_bridge.gnss import FRAME_STALL_MS, IDLE_MS
-from firmware_bridge.interface import DriverRow, Settings, Stats
+from firmware_bridge.interface import DriverRow, Settings
 from firmware_bridge.rollover import WEEK_MS, Rollover
 from firmware_bridge.sirf_framing import SirfSplitter, count_sirf
-from protocols.samples import Fix, FixMode, Sample
-from protocols.units import CDEG_PER_DEG, NS_PER_MS
+from firmware_bridge.stream_driver import StreamDriver
+from protocols.samples import Fix, FixMode
+from protocols.units import CDEG_PER_DEG
 
 MEASURED_NAVIGATION = 2
 MEASURED_NAVIGATION_SIZE_MIN = 41
@@ -54,47 +54,23 @@ MMPS_PER_UNIT = 125  # eighths of a metre a second
 MS_PER_TOW_UNIT = 10  # hundredths of a second
 
 
-class SirfDriver:
+class SirfDriver(StreamDriver):
     """One receiver on one port."""
 
     def __init__(self, settings: Settings) -> None:
-        self.stats = Stats()
+        super().__init__()
         self._rollover = settings.rollover
-        self._out: list[Sample] = []
         self._assembler = EpochAssembler(self.stats, settings.rollover, self._out.append)
         self._splitter = SirfSplitter(
             self.stats, self._assembler.sentence, self._frame, self._assembler.damage
         )
-        self._last_byte_mono_ns = 0
 
-    def feed(self, data: bytes, t_mono_ns: int) -> list[Sample]:
-        """See `interface.Driver`."""
-        self._last_byte_mono_ns = t_mono_ns
-        self._splitter.feed(data)
-        return self._take()
-
-    def idle(self, t_mono_ns: int) -> list[Sample]:
-        """See `interface.Driver`."""
-        silent_ms = (t_mono_ns - self._last_byte_mono_ns) // NS_PER_MS
-        if silent_ms >= FRAME_STALL_MS:
-            self._splitter.give_up_frame()
-        if silent_ms >= IDLE_MS:
-            self._assembler.flush()
-        return self._take()
+    def _silent(self) -> None:
+        self._assembler.flush()
 
     def hello(self) -> bytes:
         """Nothing: what the receiver was set to is left alone."""
         return b""
-
-    @property
-    def pending_size(self) -> int:
-        """Bytes kept between calls, for tests of the bound."""
-        return self._splitter.pending_size
-
-    def _take(self) -> list[Sample]:
-        out = self._out.copy()
-        self._out.clear()
-        return out
 
     def _frame(self, message: int, payload: bytes) -> None:
         """One checked frame."""
