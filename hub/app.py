@@ -275,7 +275,7 @@ class Hub:
 
     def _load_registry(self) -> list[int]:
         self._registry_version = self.registry.version()
-        self.keys.replace(self.registry.devices())
+        self.keys.replace(self.registry.devices.epochs())
         return self.units.load(self.registry.units(), self.registry.bindings())
 
     async def _watch_space(self) -> None:

@@ -38,17 +38,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--host", help="address of screens and API (default 127.0.0.1)")
+    run.add_argument("--host", help="address of screens and API (default 127.0.0.1; any other speaks HTTPS)")
     run.add_argument("--port", type=int, help="its port (default 8600)")
     run.add_argument("--mqtt-port", type=int, help="port of the embedded broker (default 18830)")
     run.add_argument("--realm", help="live, or the name of a drill (default live)")
     run.add_argument("--broker", metavar="HOST:PORT", help="use this broker instead of starting one")
-    run.add_argument(
-        "--allow-plain-http",
-        action="store_true",
-        default=None,
-        help="allow a host beyond loopback without HTTPS",
-    )
+    run.add_argument("--devices-host", help="address on which devices reach the broker over TLS")
+    run.add_argument("--devices-port", type=int, help="its port (default 8883)")
     run.add_argument(
         "--print-link", action="store_true", help="put a one-time sign-in link into the start line"
     )
@@ -78,7 +74,7 @@ def _roster(roster: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     actions = roster.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", parents=[common], help="units and their devices")
     load = actions.add_parser("import", parents=[common, keys], help="register units from a CSV file")
-    load.add_argument("file", help="device,callsign,kind,branch,team[,stale_s,lost_s]")
+    load.add_argument("file", help="device,callsign,kind,branch,team[,stale_s,lost_s,agency]")
     add = actions.add_parser("add", parents=[common, keys], help="register one unit, or --count of them")
     add.add_argument(
         "--device", "--first-device", dest="device", required=True, help="number of the (first) device"
@@ -92,6 +88,7 @@ def _roster(roster: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     add.add_argument("--team", default="")
     add.add_argument("--stale-s", default="")
     add.add_argument("--lost-s", default="")
+    add.add_argument("--agency", default="", help="whose unit it is; empty: seen by all")
 
 
 def _export(export: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """Rosters: lines of CSV into units with their devices.
 
-Enters: text with the columns `device,callsign,kind,branch,team[,stale_s,lost_s]`. Leaves: entries for
+Enters: text with the columns `device,callsign,kind,branch,team[,stale_s,lost_s,agency]`. Leaves: entries for
 `Registry.enrol`. Pure. RosterError says file, line, what came and what is allowed; nothing is taken in part.
 """
 
@@ -14,7 +14,7 @@ from protocols.topics import DEVICE_MAX
 KINDS = ("person", "vehicle", "drone", "vessel", "base")
 BRANCHES = ("fire", "medical", "mine", "flood", "hazmat", "police", "command", "other")
 NEEDED = ("device", "callsign", "kind", "branch", "team")
-ALLOWED = (*NEEDED, "stale_s", "lost_s")
+ALLOWED = (*NEEDED, "stale_s", "lost_s", "agency")
 NAME_CHARS_MAX = 40
 SECONDS_MAX = 86_400
 ROWS_MAX = 200_000
@@ -66,7 +66,9 @@ def entry(values: dict[str, str], where: str) -> Entry:
         raise RosterError(f"{where}: lost_s {lost_s} is less than stale_s {stale_s}")
     kind = _one_of(values["kind"] or "person", where, "kind", KINDS)
     branch = _one_of(values["branch"] or "other", where, "branch", BRANCHES)
-    return device, UnitRow("", callsign, kind, branch, _name(values["team"], where, "team"), stale_s, lost_s)
+    team = _name(values["team"], where, "team")
+    agency = _name(values.get("agency", ""), where, "agency")
+    return device, UnitRow("", callsign, kind, branch, team, stale_s, lost_s, agency)
 
 
 def _whole(text: str, where: str, column: str, lo: int, hi: int) -> int:

@@ -22,8 +22,12 @@ class Settings:
     realm: str = "live"
     host: str = "127.0.0.1"
     port: int = 8600
-    allow_plain_http: bool = False
+    tls_cert: str = ""
+    tls_key: str = ""
     mqtt_port: int = 18830
+    devices_host: str = ""
+    devices_port: int = 8883
+    certificate_days: int = 90
     broker: str = ""
     public_hosts: tuple[str, ...] = ()
     token_s: int = 900
@@ -34,6 +38,16 @@ class Settings:
     rebuild_days: int = 2
 
     @property
+    def https(self) -> bool:
+        """Whether screens and API speak HTTPS: always beyond loopback, and with the installer's certificate."""
+        return bool(self.tls_cert) or not is_loopback(self.host)
+
+    @property
+    def devices_at(self) -> str:
+        """The address of the broker's TLS port, "" for none."""
+        return self.devices_host or ("" if is_loopback(self.host) else self.host)
+
+    @property
     def drill(self) -> bool:
         return self.realm != "live"
 
@@ -41,6 +55,8 @@ class Settings:
 _RANGES = {
     "port": (0, 65_535),
     "mqtt_port": (1, 65_535),
+    "devices_port": (1, 65_535),
+    "certificate_days": (1, 3_650),
     "token_s": (10, 86_400),
     "session_s": (60, 30 * 86_400),
     "disk_budget_gib": (0, 1_000_000),
@@ -92,11 +108,8 @@ def _check(settings: Settings) -> Settings:
         check_realm(settings.realm)
     except TopicError as err:
         raise SettingsError(str(err)) from None
-    if not is_loopback(settings.host) and not settings.allow_plain_http:
-        raise SettingsError(
-            f"settings: host {settings.host} is reachable by others and this hub speaks plain HTTP, so sessions"
-            " could be read on the way. Put an HTTPS proxy before it, or say --allow-plain-http"
-        )
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        raise SettingsError("settings: tls_cert and tls_key go together")
     return settings
 
 

@@ -130,6 +130,7 @@ FIELDS: tuple[Field, ...] = (
     _health(11, "serial_bad", "", "1", 0, 2**40, 1, "串口坏帧", "Bad serial messages", "gateway"),
     _health(12, "disk_free_mib", "MiB", "1", 0, 2**32 - 1, 1, "剩余磁盘", "Disk free", "gateway"),
     _health(13, "ports_down", "", "1", 0, 255, 1, "断开串口", "Ports down", "gateway"),
+    _health(14, "key_list", "", "1", 0, 2**32 - 1, 1, "指挥密钥表", "List of commanders' keys", "gateway"),
     _event(0, "event_code", "", "1", 0, 255, 1, "事件", "Event", "gateway"),
     _event(1, "event_id", "", "1", 0, 2**63 - 1, 1, "事件编号", "Event id", "gateway"),
     _event(2, "event_phase", "", "1", 0, 3, 1, "阶段", "Phase", "gateway"),

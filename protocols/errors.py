@@ -5,6 +5,8 @@
     ├── AckError                an acknowledgement that is refused
     ├── TopicError              a topic that is not ours
     ├── FieldError              a value that the catalog does not allow
+    ├── OrderError              an order, or a list of commanders' keys, that is refused
+    ├── EnrolmentError          a code or an answer of an enrolment that cannot be used
     └── MqttError               a broker's packet that MQTT does not allow, or longer than we accept
 
 Each message says what came, where, and what is allowed. `reason` is a short stable word, so that a hub can
@@ -30,6 +32,10 @@ REASONS: Final[dict[str, int]] = {
     "future": 12,  # a fix more than 30 s ahead of the hub
     "realm": 13,  # a topic of another realm
     "lane": 14,  # a lane or stream that does not exist
+    "revoked": 15,  # a device whose enrolment was taken back
+    "expired": 16,  # a device whose certificate has run out and was not renewed
+    "teleport": 17,  # a position that nothing could have reached since the last one
+    "replay": 18,  # rows that were acknowledged long ago
 }
 """Why a frame, or a part of it, was refused: word -> number on the wire."""
 
@@ -57,6 +63,14 @@ class TopicError(ProtocolError):
 
 class FieldError(ProtocolError):
     """A value is outside what the catalog allows for its field."""
+
+
+class OrderError(ProtocolError):
+    """An order, or a list of commanders' keys, was refused."""
+
+
+class EnrolmentError(ProtocolError):
+    """A code is mistyped, or an answer is not what an enrolment gives."""
 
 
 class MqttError(ProtocolError):

@@ -12,6 +12,8 @@ KEY_BYTES = 32
 MAC_BYTES = 8
 _UP = b"zhantu-up"
 _ACK = b"zhantu-ack"
+_ORDER = b"zhantu-order"
+_RENEWAL = b"zhantu-renewal"
 
 
 def device_key(master: bytes, realm: str, device: int, epoch: int = 0) -> bytes:
@@ -29,7 +31,7 @@ def device_key(master: bytes, realm: str, device: int, epoch: int = 0) -> bytes:
 class MacKey:
     """A device's key made ready for one realm: hashing the key and the realm happens once."""
 
-    __slots__ = ("_ack", "_up")
+    __slots__ = ("_ack", "_order", "_renewal", "_up")
 
     def __init__(self, key: bytes, realm: str) -> None:
         if len(key) != KEY_BYTES:
@@ -37,6 +39,8 @@ class MacKey:
         prefix = realm.encode() + b"\0"
         self._up = hashlib.blake2b(prefix, key=key, digest_size=MAC_BYTES, person=_UP)
         self._ack = hashlib.blake2b(prefix, key=key, digest_size=MAC_BYTES, person=_ACK)
+        self._order = hashlib.blake2b(prefix, key=key, digest_size=MAC_BYTES, person=_ORDER)
+        self._renewal = hashlib.blake2b(prefix, key=key, digest_size=KEY_BYTES, person=_RENEWAL)
 
     def up(self, data: bytes) -> bytes:
         """The MAC of a frame's bytes."""
@@ -47,6 +51,18 @@ class MacKey:
     def ack(self, data: bytes) -> bytes:
         """The MAC of an acknowledgement's bytes."""
         state = self._ack.copy()
+        state.update(data)
+        return state.digest()
+
+    def order(self, data: bytes) -> bytes:
+        """The MAC of a message down that is no acknowledgement."""
+        state = self._order.copy()
+        state.update(data)
+        return state.digest()
+
+    def renewal(self, data: bytes) -> bytes:
+        """32 bytes under a request for a new certificate."""
+        state = self._renewal.copy()
         state.update(data)
         return state.digest()
 

@@ -42,6 +42,7 @@ class UnitOut(BaseModel):
     device: int
     stale_s: int
     lost_s: int
+    agency: str
     t_fix_utc_ms: int | None
     t_rx_utc_ms: int | None
     lat_deg: float | None

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         log = ReadOnlyLog(data)
         realm = registry.setting("realm") or "live"
         ring = KeyRing(load_master(data / "master.key"), realm)
-        ring.epochs = registry.devices()
+        ring.epochs = registry.devices.epochs()
         decoder = Decoder(log, ring.get)
         who = Wearers(registry.units(), registry.bindings())
         wanted = who.unit_of(args.unit)

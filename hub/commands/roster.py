@@ -52,7 +52,7 @@ def _read(path: Path) -> list[roster.Entry]:
 
 
 def _made(args: argparse.Namespace) -> list[roster.Entry]:
-    base = {name: getattr(args, name) for name in ("kind", "branch", "team", "stale_s", "lost_s")}
+    base = {name: getattr(args, name) for name in ("kind", "branch", "team", "stale_s", "lost_s", "agency")}
     if args.count is None:
         return [roster.entry({**base, "device": args.device, "callsign": args.callsign}, "roster add")]
     if not 1 <= args.count <= COUNT_MAX:
@@ -79,7 +79,7 @@ def _write_keys(args: argparse.Namespace, registry: SqliteRegistry, devices: lis
     except TopicError as err:
         raise RosterError(str(err)) from None
     ring = KeyRing(load_master(Path(args.data) / "master.key", create=True), realm)
-    ring.epochs = registry.devices()
+    ring.epochs = registry.devices.epochs()
     folder = Path(args.keys)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -101,6 +101,6 @@ def _list(registry: SqliteRegistry) -> None:
     for binding in registry.bindings():
         if binding.to_utc_ms is None:
             bound.setdefault(binding.unit, []).append(binding.device)
-    print("id\tcallsign\tkind\tbranch\tteam\tstale_s\tlost_s\tdevices")
+    print("id\tcallsign\tkind\tbranch\tteam\tstale_s\tlost_s\tagency\tdevices")
     for unit in registry.units():
         print("\t".join(map(str, [*unit, ",".join(map(str, bound.get(unit.id, [])))])))

@@ -24,12 +24,12 @@ def run(args: argparse.Namespace) -> int:
             link = f"{args.url.rstrip('/')}/#t={token}"
             print(json.dumps({"link": link, "token": token}) if args.json else link)
         elif args.action == "list":
-            for name, role in registry.users():
+            for name, role in registry.people.users():
                 print(f"{name}\t{role}")
         elif args.action == "sessions":
-            for session in registry.sessions(utc_ms()):
+            for session in registry.people.sessions(utc_ms()):
                 print(f"{session.id}\t{session.user}\tuntil {shown(session.expires_utc_ms)}")
-        elif not registry.end_session(args.session, utc_ms()):
+        elif not registry.people.end_session(args.session, utc_ms()):
             raise HubError(f"user: no session {args.session!r} holds; `user sessions` lists them")
         else:
             registry.record(utc_ms(), "cli", "session ended", {"session": args.session})

@@ -56,23 +56,23 @@ class SignIn:
         """A one-time token for `user`, who is made known when new."""
         now_ms = self._clock_ms()
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        self._registry.add_user(user, role, now_ms)
-        self._registry.add_token(digest(token), user, now_ms + self._token_ms)
+        self._registry.people.add_user(user, role, now_ms)
+        self._registry.people.add_token(digest(token), user, now_ms + self._token_ms)
         self._registry.record(now_ms, "cli", "token made", {"user": user})
         return token
 
     def sign_in(self, token: str) -> tuple[str, SessionRow] | None:
         """Cookie and session for a good token, None for any other."""
         now_ms = self._clock_ms()
-        user = self._registry.use_token(digest(token), now_ms)
+        user = self._registry.people.use_token(digest(token), now_ms)
         if user is None:
             self.throttle.failed(now_ms)
             return None
         cookie = secrets.token_urlsafe(TOKEN_BYTES)
         session_id = secrets.token_hex(4)
-        self._registry.add_session(digest(cookie), session_id, user, now_ms, now_ms + self._session_ms)
+        self._registry.people.add_session(digest(cookie), session_id, user, now_ms, now_ms + self._session_ms)
         self._registry.record(now_ms, user, "signed in", {"session": session_id})
-        session = self._registry.session(digest(cookie), now_ms)
+        session = self._registry.people.session(digest(cookie), now_ms)
         assert session is not None
         return cookie, session
 
@@ -87,12 +87,12 @@ class SignIn:
             return cached[1]
         if len(self._cached) >= CACHED_MAX:
             self._cached.clear()
-        session = self._registry.session(key, now_ms)
+        session = self._registry.people.session(key, now_ms)
         self._cached[key] = (now_ms, session)
         return session
 
     def sign_out(self, session: SessionRow) -> None:
         now_ms = self._clock_ms()
         self._cached.clear()
-        self._registry.end_session(session.id, now_ms)
+        self._registry.people.end_session(session.id, now_ms)
         self._registry.record(now_ms, session.user, "signed out", {"session": session.id})

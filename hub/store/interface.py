@@ -101,6 +101,7 @@ class UnitRow(NamedTuple):
     team: str
     stale_s: int
     lost_s: int
+    agency: str = ""
 
 
 class Binding(NamedTuple):
@@ -136,9 +137,6 @@ class Registry(Protocol):
 
     def version(self) -> int:
         """Grows when another program has changed the registry."""
-
-    def devices(self) -> dict[int, int]:
-        """Enrolled devices: number -> key epoch."""
 
     def units(self) -> list[UnitRow]:
         """All units in the order of their registration."""

@@ -96,7 +96,7 @@ class Bench:
         self.load()
 
     def load(self) -> None:
-        self.keys.replace(self.registry.devices())
+        self.keys.replace(self.registry.devices.epochs())
         self.units.load(self.registry.units(), self.registry.bindings())
 
     # --- the device's side ---------------------------------------------------------------------------

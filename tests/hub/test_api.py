@@ -110,8 +110,10 @@ def test_sign_in_and_out(ask: Ask, state: HubState, bench: Any) -> None:
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     secret = answer.cookies["zhantu"]
-    assert secret not in str(bench.registry._rows("SELECT * FROM sessions")), "the store has digests only"
-    assert token not in str(bench.registry._rows("SELECT * FROM tokens"))
+    assert secret not in str(bench.registry._file.rows("SELECT * FROM sessions")), (
+        "the store has digests only"
+    )
+    assert token not in str(bench.registry._file.rows("SELECT * FROM tokens"))
     assert ask("GET", "/api/v1/session").json()["name"] == "李"
     assert ask("DELETE", "/api/v1/session").status_code == 204
     assert ask("GET", "/api/v1/units", headers={"cookie": f"zhantu={secret}"}).status_code == 401
@@ -128,8 +130,8 @@ def test_a_token_works_once_and_expires(ask: Ask, state: HubState, bench: Any) -
 
 def test_a_session_expires_or_is_ended(signed_in: Ask, state: HubState, bench: Any) -> None:
     assert signed_in("GET", "/api/v1/units").status_code == 200
-    (session,) = bench.registry.sessions(bench.clock())
-    bench.registry.end_session(session.id, bench.clock())
+    (session,) = bench.registry.people.sessions(bench.clock())
+    bench.registry.people.end_session(session.id, bench.clock())
     bench.clock.now += 1_000
     assert signed_in("GET", "/api/v1/units").status_code == 401
     token = state.sign_in.new_token("Li")

@@ -95,7 +95,7 @@ def test_import_writes_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert path.stat().st_mode & 0o777 == 0o600
     assert (data / "master.key").stat().st_mode & 0o777 == 0o600
     assert main(["roster", "list", "--data", str(data)]) == 0
-    assert "u2\tB\tvehicle\tmedical\tT\t30\t300\t6" in capsys.readouterr().out
+    assert "u2\tB\tvehicle\tmedical\tT\t30\t300\t\t6" in capsys.readouterr().out
 
 
 def test_a_bad_line_registers_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +218,7 @@ def test_doctor(filled: Any, capsys: pytest.CaptureFixture[str], monkeypatch: py
         assert part in said
     assert "all is well" in said
     filled.registry.record(T0, "Li", "x", {})
-    filled.registry._write("UPDATE records SET who = 'Wang'", [])
+    filled.registry._file.write("UPDATE records SET who = 'Wang'", [])
     (filled.folder / "log" / "2020-01-01.db").write_bytes(b"not a database, not at all" * 100)
     assert main(["doctor", "--data", str(filled.folder), "--json"]) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]
@@ -249,7 +249,7 @@ def test_sample_holds_every_key_with_its_default() -> None:
         ("port = '1'", "port = '1', int needed"),
         ("port = 70000", "0–65535 allowed"),
         ("realm = 'No!'", "allowed are 1–16"),
-        ("host = '0.0.0.0'", "--allow-plain-http"),
+        ("tls_cert = 'a.pem'", "go together"),
         ("port = ", "Invalid value"),
     ],
 )
@@ -261,7 +261,7 @@ def test_wrong_settings(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_the_command_line_wins(tmp_path: Path) -> None:
-    (tmp_path / "hub.toml").write_text("port = 1\nhost = '10.0.0.1'\nallow_plain_http = true")
+    (tmp_path / "hub.toml").write_text("port = 1\nhost = '10.0.0.1'")
     assert settings.load(tmp_path / "hub.toml", {"port": 2, "realm": None}).port == 2
 
 

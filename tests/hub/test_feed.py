@@ -62,7 +62,7 @@ def test_greeting(feed: Feed, viewer: Viewer) -> None:
     hello, meta, snap, link = drain(feed, viewer)
     wanted = {"k": "hello", "v": 1, "realm": "live", "tick_ms": 250, "name": "Li", "drill": False}
     assert {key: hello[key] for key in wanted} == wanted
-    keys = {"slot", "id", "callsign", "kind", "branch", "team", "device", "stale_s", "lost_s"}
+    keys = {"slot", "id", "callsign", "kind", "branch", "team", "device", "stale_s", "lost_s", "agency"}
     assert [set(unit) for unit in meta["units"]] == [keys] * 3
     assert (snap["k"], snap["n"], slots(snap), link["k"]) == ("snap", 3, [0, 1, 2], "link")
     assert {name: len(snap["c"][name]) // np.dtype(kind).itemsize for name, kind in DOC_COLUMNS.items()} == (

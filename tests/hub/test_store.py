@@ -227,16 +227,16 @@ def test_records_are_chained(bench: Any) -> None:
     for number in range(5):
         bench.registry.record(T0, "Li", "test", {"n": number, "名": "值"})
     assert bench.registry.verify_records() is None
-    bench.registry._write("UPDATE records SET content = '{\"n\":9}' WHERE seq = 3", [])
+    bench.registry._file.write("UPDATE records SET content = '{\"n\":9}' WHERE seq = 3", [])
     assert "number 3" in bench.registry.verify_records()
-    bench.registry._write("DELETE FROM records WHERE seq = 3", [])
+    bench.registry._file.write("DELETE FROM records WHERE seq = 3", [])
     assert "number 4 where 3" in bench.registry.verify_records()
 
 
 def test_enrol_is_all_or_nothing(bench: Any) -> None:
     with pytest.raises(StoreError):
         bench.registry.enrol([(20, unit("Good")), (21, UnitRow("", None, "person", "fire", "", 1, 1))], T0)  # type: ignore[arg-type]
-    assert 20 not in bench.registry.devices()
+    assert 20 not in bench.registry.devices.epochs()
     assert bench.registry.enrol([(20, unit("Good")), (21, unit("Good"))], T0) == (2, 0)
     assert bench.registry.enrol([(20, unit("Good", team="B"))], T0) == (0, 1)
 
@@ -251,4 +251,4 @@ def test_another_program_is_noticed(bench: Any) -> None:
     other.enrol([(30, unit("New"))], T0)
     other.close()
     assert bench.registry.version() != before
-    assert 30 in bench.registry.devices()
+    assert 30 in bench.registry.devices.epochs()

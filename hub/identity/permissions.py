@@ -1,0 +1,141 @@
+"""The one table of who may do what: roles × permissions.
+
+Enters: a role, an agency, a team. Leaves: `Principal`, which every route and the feed ask. Pure. docs/roles.md is made
+of this table; a test walks every route and every message of the feed × role × agency.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What can be allowed. The value is its name in API tokens and in docs/roles.md."""
+
+    PICTURE = "picture"  # units, positions, air, gas, alarms, trails of the agencies one sees
+    PHYSIOLOGY = "physiology"  # heart rate and the like, of every unit one sees
+    PHYSIOLOGY_TEAM = "physiology-team"  # the same, of one's own team only
+    ACKNOWLEDGE = "acknowledge"  # take an alarm
+    DISPATCH = "dispatch"  # tasks and resources
+    ORDER = "order"  # hold a commander's key: evacuate, retreat
+    ALL_CLEAR = "all-clear"  # be one of the two who sign an all-clear
+    DEVICES = "devices"  # enrol, bind, revoke devices; see their state
+    SECURITY = "security"  # see and take security notices
+    PEOPLE = "people"  # accounts, sessions, API tokens of others
+    EXPORT = "export"  # take data out
+    AUDIT = "audit"  # read operator records
+    EXERCISE = "exercise"  # run a drill: injects, clock
+    EVALUATE = "evaluate"  # score a drill
+
+
+class Role(StrEnum):
+    """Who somebody is on duty. The value is kept in the registry and said in the session."""
+
+    COMMANDER = "commander"
+    DISPATCHER = "dispatcher"
+    DUTY_OFFICER = "duty-officer"
+    SAFETY_OFFICER = "safety-officer"
+    MEDIC = "medic"
+    TEAM_LEADER = "team-leader"
+    MEMBER = "member"
+    TECHNICIAN = "technician"
+    OBSERVER = "observer"
+    CONTROLLER = "controller"
+    EVALUATOR = "evaluator"
+    ADMINISTRATOR = "administrator"
+
+
+P = Permission
+ALLOWED: dict[Role, frozenset[Permission]] = {
+    Role.COMMANDER: frozenset(
+        {P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH, P.ORDER, P.ALL_CLEAR, P.SECURITY, P.EXPORT}
+    ),
+    Role.DISPATCHER: frozenset({P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH}),
+    Role.DUTY_OFFICER: frozenset({P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH, P.SECURITY, P.EXPORT}),
+    Role.SAFETY_OFFICER: frozenset({P.PICTURE, P.PHYSIOLOGY, P.ACKNOWLEDGE, P.ORDER, P.ALL_CLEAR}),
+    Role.MEDIC: frozenset({P.PICTURE, P.PHYSIOLOGY, P.ACKNOWLEDGE}),
+    Role.TEAM_LEADER: frozenset({P.PICTURE, P.PHYSIOLOGY_TEAM, P.ACKNOWLEDGE}),
+    Role.MEMBER: frozenset({P.PICTURE}),
+    Role.TECHNICIAN: frozenset({P.PICTURE, P.DEVICES, P.SECURITY}),
+    Role.OBSERVER: frozenset({P.PICTURE}),
+    Role.CONTROLLER: frozenset({P.PICTURE, P.EXERCISE, P.EVALUATE, P.EXPORT}),
+    Role.EVALUATOR: frozenset({P.PICTURE, P.EVALUATE}),
+    Role.ADMINISTRATOR: frozenset({P.PICTURE, P.DEVICES, P.SECURITY, P.PEOPLE, P.AUDIT, P.EXPORT}),
+}
+"""Nobody both orders and administers: who can make accounts must not be able to evacuate with one of them alone."""
+
+TITLES: dict[Role, tuple[str, str]] = {
+    Role.COMMANDER: ("指挥员", "Commander"),
+    Role.DISPATCHER: ("调度员", "Dispatcher"),
+    Role.DUTY_OFFICER: ("值班员", "Duty officer"),
+    Role.SAFETY_OFFICER: ("安全员", "Safety officer"),
+    Role.MEDIC: ("医务员", "Medic"),
+    Role.TEAM_LEADER: ("队长", "Team leader"),
+    Role.MEMBER: ("队员", "Member"),
+    Role.TECHNICIAN: ("技术保障员", "Technician"),
+    Role.OBSERVER: ("观察员", "Observer"),
+    Role.CONTROLLER: ("导调员", "Controller"),
+    Role.EVALUATOR: ("评估员", "Evaluator"),
+    Role.ADMINISTRATOR: ("管理员", "Administrator"),
+}
+
+PHYSIOLOGY_FIELDS = frozenset({"heart_bpm"})
+"""Fields of the catalog that say how a body is doing."""
+ALL_AGENCIES = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a message of the feed is made for; encoded once for all who are alike.
+
+    agencies    whose units are seen; None: everybody's. A unit of no agency is seen by all.
+    physiology  "all", "none", or "team:<team>" for one team
+    """
+
+    agencies: frozenset[str] | None
+    physiology: str
+
+    def sees(self, agency: str) -> bool:
+        return self.agencies is None or not agency or agency in self.agencies
+
+    def sees_body(self, team: str) -> bool:
+        """Whether the physiology of a visible unit of this team may be shown."""
+        return self.physiology == "all" or (bool(team) and self.physiology == f"team:{team}")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a person's session, or an API token of theirs.
+
+    id      of the session or token, for ending it
+    sees    agencies whose units are visible beside the own one; ("*",) for all
+    """
+
+    name: str
+    role: Role
+    agency: str
+    sees: tuple[str, ...]
+    team: str
+    id: str
+    allowed: frozenset[Permission]
+    expires_utc_ms: int
+    is_token: bool = False
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.allowed
+
+    @property
+    def audience(self) -> Audience:
+        agencies = None if ALL_AGENCIES in self.sees else frozenset((self.agency, *self.sees))
+        if self.may(Permission.PHYSIOLOGY):
+            return Audience(agencies, "all")
+        if self.may(Permission.PHYSIOLOGY_TEAM) and self.team:
+            return Audience(agencies, f"team:{self.team}")
+        return Audience(agencies, "none")
+
+
+def allowed_to(role: Role, scope: Iterable[Permission] | None = None) -> frozenset[Permission]:
+    """What a role may do; with a token's scope, no more than that. A token never orders."""
+    if scope is None:
+        return ALLOWED[role]
+    return ALLOWED[role] & frozenset(scope) - {Permission.ORDER, Permission.ALL_CLEAR}
