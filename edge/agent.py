@@ -16,16 +16,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import FrameType
 
+from edge import identity
 from edge.bearers.mqtt import MqttBearer, State
 from edge.clock import BootClock
-from edge.config import Config, read_key
+from edge.config import Config, key_files, read_key
 from edge.control import Control
 from edge.health import Health, battery_pct
 from edge.pace import Pace
+from edge.renew import Renewer
 from edge.sender import Sender
 from edge.serial_worker import SerialWorker
 from edge.sos import Sos
 from edge.spool import Spool, SpoolRow
+from edge.trust import Trust
 from protocols import acks
 from protocols.catalog import ClockSource, Kind, Stream, field_id
 from protocols.errors import AckError
@@ -62,13 +65,20 @@ class Agent:
         self._sender = Sender(
             self._spool, self._mac_key, config.device.number, live_ms=round(config.pace.live_s * 1000)
         )
+        found, rng = config.identity, random.Random(secrets.randbits(64))
+        self._trust = Trust(
+            config.device.identity and config.device.identity.with_name(identity.COMMANDERS),
+            bytes.fromhex(found.signer) if found else None, config.device.realm, self._mac_key,
+        )  # fmt: skip
+        self._renewer = Renewer(config, rng, lambda _new: self._bearer.reconnect())
         self._bearer = MqttBearer(
             config.mqtt,
             config.device.realm,
             config.device.number,
             on_up=lambda: self._sender.connected(self._clock.mono_ms(time.monotonic_ns())),
             on_ack=self._on_ack,
-            rng=random.Random(secrets.randbits(64)),
+            on_order=lambda data: self._trust.hear(data, time.monotonic_ns()),
+            rng=rng,
         )
         self._pace = Pace(self._clock, round(config.pace.row_s * 1000))
         self._sos = Sos(secrets.randbits(48))
@@ -83,6 +93,7 @@ class Agent:
             _Timer(self._report, round(config.pace.health_s * 1e9), start_ns),
             _Timer(self._watch_spool, 30 * 10**9, start_ns),
             _Timer(self._notify.watchdog, 5 * 10**9, start_ns),
+            _Timer(self._renew, 5 * 10**9, start_ns),
         ]
 
     # --- the loop ----------------------------------------------------------------------------------
@@ -100,6 +111,9 @@ class Agent:
             log.error(
                 "the disk refuses the spool (%s): rows are kept in memory only", self._spool.stats.memory_only
             )
+        for path in identity.exposed(key_files(self._config)):
+            log.warning("%s: everybody on this machine can read this key; chmod 600 it", path)
+        self._trust.load()
         self._sender.start()
         self._control.open()
         log.info(
@@ -111,6 +125,7 @@ class Agent:
             while not self._stopping:
                 self._turn()
         finally:
+            self._renewer.close()
             self._bearer.close()
             for port in self._ports:
                 port.close()
@@ -194,6 +209,7 @@ class Agent:
         row = self._health.row(
             now_ns, self._clock, self._spool, self._sender, self._bearer,
             sum(port.fileno() is None for port in self._ports), sum(port.bad() for port in self._ports),
+            self._trust.number,
         )  # fmt: skip
         self._keep(Stream.ROWS, Kind.HEALTH, row)
 
@@ -201,6 +217,14 @@ class Agent:
         if self._spool.shed():
             log.warning("spool is full: %s oldest rows dropped so far", self._spool.stats.shed)
             self._sender.say_gaps(self._clock.mono_ms(now_ns))
+
+    def _renew(self, now_ns: int) -> None:
+        self._renewer.maintain(now_ns / 1e9, self._utc_ms(now_ns))
+
+    def _utc_ms(self, now_ns: int) -> int:
+        """The best UTC there is: receiver's or hub's, else the machine's own."""
+        zero_ms = self._clock.utc_zero_ms
+        return round(time.time() * 1000) if zero_ms is None else zero_ms + self._clock.mono_ms(now_ns)
 
     # --- the local socket --------------------------------------------------------------------------
 
@@ -217,9 +241,14 @@ class Agent:
         return self._status()
 
     def _status(self) -> dict[str, object]:
+        held = self._renewer.identity
         return {
             "device": self._config.device.number,
             "boot": f"{self._spool.boot:016x}",
+            "certificate_until": held.until(self._utc_ms(time.monotonic_ns()))
+            if held and held.mqtt_tls
+            else None,
+            "trust": self._trust.status(),
             "link": self._link.value,
             "utc_known": self._clock.source.name.lower(),
             "waiting_rows": self._sender.waiting_rows(),

@@ -10,8 +10,9 @@ import select
 import time
 from typing import Any
 
+from edge import identity
 from edge.bearers.mqtt import MqttBearer, State
-from edge.config import Config, read_key
+from edge.config import Config, key_files, read_key
 from edge.serial_worker import SerialWorker
 from protocols import acks, frame
 from protocols.catalog import Kind, Lane
@@ -34,8 +35,9 @@ class _Hub:
             self._mac_key, Kind.HELD, device=number, boot=secrets.randbits(63), t_mono_ms=0, body=[NO_BOOT, 0]
         )
         self.bearer = MqttBearer(
-            config.mqtt, realm, number, on_up=lambda: None, on_ack=self._hear, rng=random.Random(1)
-        )
+            config.mqtt, realm, number, on_up=lambda: None, on_ack=self._hear, on_order=lambda _data: None,
+            rng=random.Random(1),
+        )  # fmt: skip
         self._asked_ns = 0
         self.rtt_ms: int | None = None
         self.error = ""
@@ -66,7 +68,8 @@ class _Hub:
 
 
 def check(config: Config, seconds: float) -> dict[str, Any]:
-    """Listen for `seconds`; `{"ok", "ports": {name: …}, "hub": …}`. ConfigError when the key cannot be read."""
+    """Listen for `seconds`; `{"ok", "identity": …, "ports": {name: …}, "hub": …}`. ConfigError when the key cannot
+    be read."""
     newest: dict[str, Sample] = {}
     fixes: dict[str, int] = {}
     ports: list[SerialWorker] = []
@@ -89,8 +92,24 @@ def check(config: Config, seconds: float) -> dict[str, Any]:
         port.close()
     answer = hub.report()
     hub.bearer.close()
-    ok = bool(answer["answers"]) and all(port["messages"]["good"] for port in found.values())  # type: ignore[index]
-    return {"ok": ok, "ports": found, "hub": answer}
+    who = _identity(config)
+    ok = (
+        bool(answer["answers"]) and not who["exposed"]
+        and all(port["messages"]["good"] for port in found.values())  # type: ignore[index]
+    )  # fmt: skip
+    return {"ok": ok, "identity": who, "ports": found, "hub": answer}
+
+
+def _identity(config: Config) -> dict[str, object]:
+    """Who this gateway is, until when, and which files of its keys everybody can read."""
+    held = config.identity
+    return {
+        "device": config.device.number,
+        "realm": config.device.realm,
+        "enrolled": held is not None,
+        "certificate_until": held.until(round(time.time() * 1000)) if held and held.mqtt_tls else None,
+        "exposed": [str(path) for path in identity.exposed(key_files(config))],
+    }
 
 
 def _listen(ports: list[SerialWorker], hub: _Hub, end_ns: int) -> None:
@@ -110,8 +129,11 @@ def _listen(ports: list[SerialWorker], hub: _Hub, end_ns: int) -> None:
 
 
 def as_text(report: dict[str, Any]) -> str:
-    """The report for a person: one line a port, one for the hub, and what to do where something is wrong."""
-    lines = []
+    """The report for a person: who it is, one line a port, one for the hub, and what to do where something is wrong."""
+    who = report["identity"]
+    until = f", certificate until {who['certificate_until']}" if who["certificate_until"] else ""
+    lines = [f"device {who['device']} of realm {who['realm']}{until}"]
+    lines += [f"KEY THAT EVERYBODY ON THIS MACHINE CAN READ: chmod 600 {path}" for path in who["exposed"]]
     for name, port in report["ports"].items():
         lines.append(_port_line(name, port))
     hub = report["hub"]

@@ -1,7 +1,8 @@
-"""The command line of a gateway: `zhantu-edge {run,check,ports,config,status,sos,decode,frame}`.
+"""The command line of a gateway: `zhantu-edge {enrol,run,check,ports,config,status,sos,renew,decode,frame}`.
 
 Enters: arguments. Leaves: text or JSON on standard output and an exit code: 0 well, 1 something is wrong,
-2 the command was not understood. Imports are made inside commands, so that each stays quick and light.
+2 the command was not understood, 3 the hub has revoked this gateway (`renew`). Imports are made inside commands,
+so that each stays quick and light.
 """
 
 import argparse
@@ -67,6 +68,16 @@ def _parser() -> argparse.ArgumentParser:
             "--config", type=Path, default=Path(CONFIG_DEFAULT), help=f"default {CONFIG_DEFAULT}"
         )
 
+    enrol = add(
+        "enrol", _enrol, "make this gateway known to a hub, with the one-time code that the hub shows"
+    )
+    enrol.add_argument(
+        "code", nargs="+", help="HOST:PORT/ and eight groups of four characters, spaces allowed"
+    )
+    enrol.add_argument("--dir", type=Path, default=Path(CONFIG_DEFAULT).parent, help="default %(default)s")
+    enrol.add_argument(
+        "--replace", action="store_true", help="put it in the place of the identity that is there"
+    )
     run = add("run", _run, "run the agent until it is stopped")
     with_config(run)
     run.add_argument("--verbose", action="store_true", help="log more than changes of state")
@@ -82,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     sos = add("sos", _sos, "raise an SOS through the running agent, or cancel it")
     with_config(sos)
     sos.add_argument("--cancel", action="store_true", help="cancel the open SOS")
+    with_config(add("renew", _renew, "get a new certificate now; the agent does it by itself in time"))
     decode = add("decode", _decode, "decode a device's raw log: one sample a line, then a count")
     decode.formatter_class = argparse.RawDescriptionHelpFormatter
     decode.epilog = DECODE_KEYS
@@ -108,6 +120,28 @@ def _run(args: argparse.Namespace) -> int:
             agent.run(wanted)
         except sqlite3.Error as err:
             raise ValueError(f"spool {wanted.spool.path}: {err}") from err
+    return 0
+
+
+def _enrol(args: argparse.Namespace) -> int:
+    from edge import enrol
+
+    print(enrol.as_text(enrol.enrol("".join(args.code), args.dir, args.replace)))
+    return 0
+
+
+def _renew(args: argparse.Namespace) -> int:
+    from edge import config, identity, renew
+    from edge.hub_http import HubError
+
+    try:
+        made = renew.renew(config.load(args.config))
+    except HubError as err:
+        if err.status != 403:
+            raise
+        print(f"zhantu-edge: {err}", file=sys.stderr)
+        return renew.REVOKED_EXIT
+    print(f"device {made.device}: new certificate, until {identity.when(made.not_after_utc_ms)}")
     return 0
 
 

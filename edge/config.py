@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from edge import identity
+from edge.identity import Identity, IdentityError
 from firmware_bridge.drivers import DRIVERS
 from protocols.errors import TopicError
 from protocols.keys import KEY_BYTES
@@ -25,8 +27,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Who this gateway is. `number` 1–2^32-1; `key_file` holds 64 hexadecimal digits."""
+    """Who this gateway is. `number` 1–2^32-1; `key_file` holds 64 hexadecimal digits. `identity` is the file that an
+    enrolment wrote; it says all the others, and those of the broker, unless they are written."""
 
+    identity: Path | None = None
     number: int = 0
     realm: str = "live"
     key_file: Path = Path("device.key")
@@ -63,7 +67,7 @@ class PortConfig:
 
 @dataclass(frozen=True, slots=True)
 class MqttConfig:
-    """The hub's broker. Files are empty for none."""
+    """The hub's broker. Files are empty for none; `cert_file` may hold the key too."""
 
     host: str = "127.0.0.1"
     port: int = 18830
@@ -76,8 +80,10 @@ class MqttConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole of it. Paths are absolute."""
+    """The whole of it. Paths are absolute. `path` is the file it came from, `identity` what an enrolment left."""
 
+    path: Path = Path()
+    identity: Identity | None = None
     device: Device = field(default_factory=Device)
     spool: SpoolConfig = field(default_factory=SpoolConfig)
     pace: PaceConfig = field(default_factory=PaceConfig)
@@ -86,7 +92,7 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read and check a file; ConfigError when it cannot be used. Opens nothing else."""
+    """Read and check a file and the identity it names; ConfigError when they cannot be used. Opens nothing else."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as err:
@@ -94,8 +100,8 @@ def load(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise ConfigError(f"{path}: not TOML: {err}") from None
     try:
-        return _check(_build(raw, path.resolve().parent))
-    except ConfigError as err:
+        return _check(replace(_build(raw, path.resolve().parent), path=path.resolve()))
+    except (ConfigError, IdentityError) as err:
         raise ConfigError(f"{path}: {err}") from None
 
 
@@ -105,12 +111,20 @@ def read_key(path: Path) -> bytes:
         text = path.read_text(encoding="ascii").strip()
         key = bytes.fromhex(text)
     except OSError as err:
-        raise ConfigError(f"{path}: {err.strerror}; the hub's roster command writes it") from None
+        raise ConfigError(
+            f"{path}: {err.strerror}; `zhantu-edge enrol` or the hub's roster command writes it"
+        ) from None
     except ValueError:
         raise ConfigError(f"{path}: not hexadecimal; 64 digits are needed") from None
     if len(key) != KEY_BYTES:
         raise ConfigError(f"{path}: {len(text)} digits, {2 * KEY_BYTES} are needed")
     return key
+
+
+def key_files(config: Config) -> list[Path]:
+    """The files that hold a secret of this gateway."""
+    tls = config.mqtt.cert_key_file or config.mqtt.cert_file
+    return [config.device.key_file, *([tls] if tls else [])]
 
 
 @contextmanager
@@ -134,12 +148,28 @@ def alone(device: Device) -> Iterator[None]:
 def _build(raw: dict[str, Any], base: Path) -> Config:
     sections = {"device": Device, "spool": SpoolConfig, "pace": PaceConfig, "mqtt": MqttConfig}
     _known(raw, [*sections, "port"], "section")
+    raw, found = _with_identity(raw, base)
     parts = {name: _section(kind, name, raw.get(name, {}), base) for name, kind in sections.items()}
     tables = raw.get("port", [])
     if not isinstance(tables, list):
         raise ConfigError("port: write [[port]], one table for each port")
     ports = tuple(_section(PortConfig, f"port {i + 1}", table, base) for i, table in enumerate(tables))
-    return Config(ports=ports, **parts)
+    return Config(ports=ports, identity=found, **parts)
+
+
+def _with_identity(raw: dict[str, Any], base: Path) -> tuple[dict[str, Any], Identity | None]:
+    """The tables with what the identity says; a key that is written wins. Wrong tables are told later."""
+    device = raw.get("device")
+    where = device.get("identity") if isinstance(device, dict) else None
+    if not isinstance(where, str) or not where:
+        return raw, None
+    path = base / where
+    found = identity.read(path)
+    merged = dict(raw)
+    for section, said in identity.defaults(found, path.parent).items():
+        written = raw.get(section, {})
+        merged[section] = said | written if isinstance(written, dict) else written
+    return merged, found
 
 
 def _known(table: dict[str, Any], names: list[str], what: str) -> None:
@@ -182,6 +212,8 @@ def _within(where: str, value: float, lo: float, hi: float) -> None:
 
 
 def _check(config: Config) -> Config:
+    if config.device.identity is None and config.device.number == 0:
+        raise ConfigError("device: an identity or a number is missing; `zhantu-edge enrol` writes the one")
     _within("device.number", config.device.number, 1, DEVICE_MAX)
     try:
         check_realm(config.device.realm)
@@ -196,8 +228,10 @@ def _check(config: Config) -> Config:
     _within("mqtt.keepalive_s", config.mqtt.keepalive_s, 5, 3_600)
     if config.mqtt.version not in ("auto", "5", "3.1.1"):
         raise ConfigError(f'mqtt.version: {config.mqtt.version!r}, "auto", "5" or "3.1.1" allowed')
-    if (config.mqtt.cert_file is None) != (config.mqtt.cert_key_file is None):
-        raise ConfigError("mqtt: cert_file and cert_key_file go together")
+    if config.mqtt.cert_file is None and config.mqtt.cert_key_file is not None:
+        raise ConfigError("mqtt: cert_key_file needs a cert_file")
+    if config.mqtt.cert_file is not None and config.mqtt.ca_file is None:
+        raise ConfigError("mqtt: cert_file needs a ca_file: without it there is no TLS")
     names = [port.name for port in config.ports]
     for port in config.ports:
         _check_port(port, names)

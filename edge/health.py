@@ -55,7 +55,7 @@ class Health:
 
     def row(
         self, t_mono_ns: int, clock: BootClock, spool: Spool, sender: Sender, bearer: MqttBearer,
-        ports_down: int, serial_bad: int,
+        ports_down: int, serial_bad: int, key_list: int | None,
     ) -> Row:  # fmt: skip
         """One row of the HEALTH page."""
         now_ms = clock.mono_ms(t_mono_ns)
@@ -75,6 +75,7 @@ class Health:
             "serial_bad": serial_bad,
             "disk_free_mib": disk.f_bavail * disk.f_frsize // 2**20,
             "ports_down": ports_down,
+            "key_list": key_list,
         }
         known = {FIELDS_BY_NAME[name].bit: value for name, value in values.items() if value is not None}
         return Row(now_ms, known)

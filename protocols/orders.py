@@ -19,7 +19,9 @@ from protocols.keys import MAC_BYTES, MacKey, same
 
 VERSION = 1
 DOWN_BYTES_MAX = 8_192
-KEYS_MAX = 64
+KEYS_MAX = 32
+LIST_NUMBER_MAX = 2**32 - 1
+"""A device reports the number in its health row, whose field ends here."""
 PUBLIC_BYTES, SIGNATURE_BYTES, KEY_ID_BYTES = 32, 64, 8
 _LIST_MARK = b"zhantu-keys\0"
 _ORDER_MARK = b"zhantu-order\0"
@@ -94,8 +96,10 @@ def key_id(public: bytes) -> bytes:
 
 
 def pack_down(what: What, body: bytes, mac_key: MacKey) -> bytes:
-    """A message for one device."""
+    """A message for one device; OrderError when it is longer than a device takes."""
     data: bytes = _packer.pack([VERSION, int(what), body])
+    if len(data) + MAC_BYTES > DOWN_BYTES_MAX:
+        raise OrderError(f"order: {len(data) + MAC_BYTES} bytes, at most {DOWN_BYTES_MAX} allowed")
     return data + mac_key.order(data)
 
 
@@ -134,6 +138,8 @@ def open_list(data: bytes, signer: bytes, realm: str, verify: Verify) -> KeyList
     number, said_realm, t_utc_ms, entries = _array(body, "keys", 4)[:4]
     if type(number) is not int or type(t_utc_ms) is not int or type(entries) is not list:
         raise OrderError("keys: number, realm, time and a list of keys are needed")
+    if not 0 <= number <= LIST_NUMBER_MAX or len(entries) > KEYS_MAX:
+        raise OrderError(f"keys: number {number} with {len(entries)} keys, at most {KEYS_MAX} allowed")
     if said_realm != realm:
         raise OrderError(f"keys: for realm {str(said_realm)[:20]!r}, not {realm!r}")
     return KeyList(number, realm, t_utc_ms, tuple(_commander(entry) for entry in entries))

@@ -1,6 +1,6 @@
-"""The MQTT bearer: frames up, acknowledgements down, over TCP or TLS.
+"""The MQTT bearer: frames up, acknowledgements and orders down, over TCP or TLS.
 
-Enters: topics and bytes to publish. Leaves: bytes of the acknowledgement topic, and whether the link is up.
+Enters: topics and bytes to publish. Leaves: bytes of the two topics down, and whether the link is up.
 Called by `edge.agent` from its one loop: paho's socket is read and written there. Only connecting, which can
 block for seconds on a dead network, runs in a thread of its own, and the loop touches the client only after.
 
@@ -32,6 +32,8 @@ BACKOFF_S_MIN = 1.0
 BACKOFF_S_MAX = 60.0
 CONNECT_TIMEOUT_S = 10.0
 CONNACK_TIMEOUT_S = 10.0
+DOWN_QOS = (0, 1)
+"""Of acknowledgements and of orders."""
 BROKEN = (ValueError, TypeError, IndexError, KeyError, struct.error, MQTTException)
 """What paho raises on bytes that are not MQTT; a broker must not be able to stop the agent."""
 
@@ -66,13 +68,14 @@ class MqttBearer:
         *,
         on_up: Callable[[], None],
         on_ack: Callable[[bytes], None],
+        on_order: Callable[[bytes], None],
         rng: random.Random,
     ) -> None:
         self._config = config
         self._realm = realm
         self._device = device
         self._on_up = on_up
-        self._on_ack = on_ack
+        self._down = {topics.ack(realm, device): on_ack, topics.orders(realm, device): on_order}
         self._rng = rng
         self._topics = {lane: topics.up(realm, device, lane) for lane in Lane}
         self._v5 = config.version != "3.1.1"
@@ -140,6 +143,11 @@ class MqttBearer:
         qos = 1 if lane <= Lane.RECEIPTS else 0
         return client.publish(self._topics[lane], data, qos=qos).rc == paho.MQTT_ERR_SUCCESS
 
+    def reconnect(self) -> None:
+        """Leave and come back at the next turn, with the certificate that is on the disk by then."""
+        if self.state == State.UP:
+            self.close()
+
     def close(self) -> None:
         """Say goodbye and let go of the socket."""
         if self._client is not None and self.state == State.UP:
@@ -173,6 +181,7 @@ class MqttBearer:
             context = ssl.create_default_context(cafile=str(self._config.ca_file))
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             if self._config.cert_file is not None:
+                context.minimum_version = ssl.TLSVersion.TLSv1_3  # the certificate is not sent in the clear
                 context.load_cert_chain(self._config.cert_file, self._config.cert_key_file)
             client.tls_set_context(context)
         client.on_connect = self._connected
@@ -237,16 +246,17 @@ class MqttBearer:
         self.stats.connects += 1
         self.stats.last_error = ""
         self._backoff_s = BACKOFF_S_MIN
-        client.subscribe(topics.ack(self._realm, self._device), qos=0)
+        client.subscribe([(topic, qos) for topic, qos in zip(self._down, DOWN_QOS, strict=True)])
 
     def _subscribed(
         self, _client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _props: Properties | None
     ) -> None:
-        if any(code.is_failure for code in codes):
-            self.stats.denied += 1
-            self.stats.last_error = f"may not hear acknowledgements: {codes[0]}"
-            return
-        self._on_up()
+        for code, what in zip(codes, ("acknowledgements", "orders"), strict=False):
+            if code.is_failure:
+                self.stats.denied += 1
+                self.stats.last_error = f"may not hear {what}: {code}"
+        if codes and not codes[0].is_failure:
+            self._on_up()
 
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Properties | None
@@ -255,7 +265,9 @@ class MqttBearer:
             self.stats.last_error = f"disconnected: {code}"
 
     def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        self._on_ack(bytes(message.payload))
+        hear = self._down.get(message.topic)
+        if hear is not None:
+            hear(bytes(message.payload))
 
     def _published(
         self, _client: paho.Client, _data: Any, _mid: int, code: ReasonCode, _props: Properties | None

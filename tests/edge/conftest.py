@@ -1,8 +1,15 @@
-"""Fixtures of the edge tests: rows, an open spool, and a hub that only acknowledges."""
+"""Fixtures of the edge tests: rows, an open spool, a hub that only acknowledges, one that only enrols, agents."""
 
+import json
 import runpy
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,6 +22,7 @@ from protocols.intervals import Intervals
 from protocols.keys import MacKey
 
 KEY = MacKey(bytes(range(32)), "live")
+PATIENCE_S = 30.0
 
 
 class FakeHub:
@@ -74,6 +82,97 @@ def make_certificates() -> Callable[[Path], None]:
     path = Path(__file__).parents[1] / "bench/certificates.py"
     made: Callable[[Path], None] = runpy.run_path(str(path))["make_certificates"]
     return made
+
+
+def patiently(what: Callable[[], Any], why: str) -> Any:
+    """The first true answer of `what`, asked every 50 ms."""
+    end, pause = time.monotonic() + PATIENCE_S, threading.Event()
+    while time.monotonic() < end:
+        if answer := what():
+            return answer
+        pause.wait(0.05)
+    raise AssertionError(f"waited {PATIENCE_S:g} s in vain: {why}")
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[[Callable[[], Any], str], Any]:
+    return patiently
+
+
+@pytest.fixture(scope="session")
+def parts() -> SimpleNamespace:
+    """The classes of hub_of_a_test.py."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("hub_of_a_test.py"))))
+
+
+@pytest.fixture
+def new_hub(tmp_path: Path, parts: SimpleNamespace) -> Iterator[Callable[..., Any]]:
+    """Makes hubs that enrol; all end with the test."""
+    made: list[Any] = []
+
+    def make(**how: Any) -> Any:
+        made.append(parts.EnrollingHub(tmp_path / f"hub-{len(made)}", **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def tls_broker(parts: SimpleNamespace) -> Iterator[Callable[[Any], Any]]:
+    """Starts the broker of a hub."""
+    made: list[Any] = []
+
+    def start(hub: Any) -> Any:
+        made.append(parts.TlsBroker(hub))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.kill()
+
+
+class AgentProgram:
+    """An unmodified agent as a program."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.log = config.with_name("agent.log")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "edge", "run", "--config", config], stdout=log, stderr=log
+            )
+
+    def status(self) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", "status", "--config", self.config],
+            capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+    def loaded(self) -> str:
+        """The libraries that are mapped into it. **Source:** proc(5), /proc/pid/maps."""
+        return Path(f"/proc/{self.process.pid}/maps").read_text(encoding="utf-8")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(15)
+
+
+@pytest.fixture
+def start_agent() -> Iterator[Callable[[Path], AgentProgram]]:
+    """Starts agents; all end with the test."""
+    made: list[AgentProgram] = []
+
+    def start(config: Path) -> AgentProgram:
+        made.append(AgentProgram(config))
+        return made[-1]
+
+    yield start
+    for agent in made:
+        if agent.process.poll() is None:
+            agent.stop()
 
 
 @pytest.fixture

@@ -2,21 +2,25 @@
 
 import contextlib
 import random
+import re
 import select
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from edge import enrol
 from edge.bearers.mqtt import MqttBearer, State
-from edge.config import MqttConfig
+from edge.config import MqttConfig, load
 from protocols import topics
 from protocols.catalog import Lane
 
@@ -36,9 +40,11 @@ class Driven:
     def __init__(self, config: MqttConfig) -> None:
         self.ups = 0
         self.acks: list[bytes] = []
+        self.orders: list[bytes] = []
         self.bearer = MqttBearer(
-            config, "live", 1001, on_up=self._up, on_ack=self.acks.append, rng=random.Random(4)
-        )
+            config, "live", 1001, on_up=self._up, on_ack=self.acks.append, on_order=self.orders.append,
+            rng=random.Random(4),
+        )  # fmt: skip
 
     def _up(self) -> None:
         self.ups += 1
@@ -218,3 +224,59 @@ def test_a_certificate_file_that_is_missing_is_told(tmp_path: Path) -> None:
     driven.until(lambda: driven.bearer.stats.failures == 1, "not noticed")
     assert "No such file" in driven.bearer.stats.last_error
     driven.bearer.close()
+
+
+def test_with_a_certificate_only_tls_1_3_is_spoken_and_orders_come_down(
+    tmp_path: Path, new_hub: Callable[..., Any], tls_broker: Callable[[Any], Any]
+) -> None:
+    hub = new_hub()
+    folder = tmp_path / "zhantu"
+    enrol.enrol(hub.code(), folder, replace=False, list_ports=list)
+    config = load(folder / "edge.toml").mqtt
+    broker = tls_broker(hub)
+    driven = Driven(config)
+    driven.until(lambda: driven.ups == 1, "no link with a client's certificate")
+    spoken = driven.bearer._client.socket()  # type: ignore[union-attr]
+    assert spoken.version() == "TLSv1.3"
+    client, heard = hearing(broker.hub_port)
+    driven.until(client.is_connected, "no listener")
+    driven.until(lambda: driven.bearer.publish(Lane.LIVE, b"fix") and heard, "the frame does not arrive")
+    client.publish(topics.orders("live", 1001), b"order", qos=1)
+    client.publish(topics.orders("live", 1002), b"not for us", qos=1)
+    client.publish(topics.ack("live", 1001), b"ack")
+    driven.until(lambda: driven.acks == [b"ack"] and driven.orders == [b"order"], "nothing comes down")
+    failures = driven.bearer.stats.failures  # the broker may have been slower than the first try
+    driven.bearer.reconnect()
+    driven.until(lambda: driven.ups == 2, "it does not come back by itself")
+    assert driven.bearer.stats.failures == failures
+    client.loop_stop()
+    client.disconnect()
+    driven.bearer.close()
+
+
+# as above: paho leaves the socket of a failed handshake to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_broker_of_tls_1_2_is_not_shown_the_certificate(
+    tmp_path: Path, new_hub: Callable[..., Any]
+) -> None:
+    hub = new_hub()
+    folder = tmp_path / "zhantu"
+    enrol.enrol(hub.code(), folder, replace=False, list_ports=list)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(hub.certificate, hub.key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_server(("127.0.0.1", hub.mqtt_port)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                peer, _ = listener.accept()
+                with peer:
+                    context.wrap_socket(peer, server_side=True).close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        driven = Driven(load(folder / "edge.toml").mqtt)
+        driven.until(lambda: driven.bearer.stats.failures == 1, "an older TLS was accepted")
+        assert re.search("(?i)protocol.version", driven.bearer.stats.last_error)
+        driven.bearer.close()
+        thread.join(10)

@@ -96,7 +96,8 @@ def test_config_prints_the_sample_and_checks_a_file(
     path.write_text(sample)
     assert main(["config", str(path)]) == 1
     assert (
-        "1001.key: No such file or directory; the hub's roster command writes it" in capsys.readouterr().err
+        "1001.key: No such file or directory; `zhantu-edge enrol` or the hub's roster command writes it"
+        in capsys.readouterr().err
     )
     (tmp_path / "1001.key").write_text("00" * 32)
     assert main(["config", str(path)]) == 0
@@ -110,7 +111,9 @@ def test_status_without_an_agent_is_a_clear_line(tmp_path: Path, capsys: pytest.
     assert "is it running?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["run", "check", "ports", "config", "status", "sos", "decode", "frame"])
+@pytest.mark.parametrize(
+    "name", ["enrol", "run", "check", "ports", "config", "status", "sos", "renew", "decode", "frame"]
+)
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([name, "--help"])
