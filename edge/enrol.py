@@ -7,6 +7,7 @@ line that says what to do. Called by `zhantu-edge enrol`. Nothing is written bef
 import json
 import os
 import pwd
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from protocols.errors import EnrolmentError
 
 SYSTEM_FOLDER = Path("/etc/zhantu")
 SYSTEM_SPOOL = Path("/var/lib/zhantu/spool.db")
+_PLUGGED = re.compile(r"tty(USB|ACM)\d+\Z")
 USER = "zhantu"
 """Whom the systemd unit runs the agent as."""
 
@@ -112,28 +114,34 @@ def config_text(folder: Path, ports: list[PortInfo]) -> str:
         "[spool]",
         f"path = {json.dumps(str(spool))}",
     ]
-    for i, port in enumerate(ports):
+    plugged = [port for port in ports if port.by_id or _PLUGGED.search(port.path)]
+    for i, port in enumerate(plugged):
         name = "gnss" if i == 0 else f"gnss-{i + 1}"
-        lines += ["", f"# {port.description}" if port.description.isprintable() else "#", "[[port]]"]
-        lines += [
-            f'name = "{name}"',
-            f"path = {json.dumps(port.by_id or port.path)}",
-            'driver = "gnss"',
-            "baud = 0",
-        ]
+        lines += ["", f"# {port.description}" if port.description.isprintable() else "#"]
+        lines += _port_lines(name, port.by_id or port.path)
+    for port in ports:
+        if (
+            port not in plugged
+        ):  # most boards have some with nothing on them, which would be called silent for ever
+            lines += ["", "# Built in. When a device is on it, take the # away:"]
+            lines += [f"# {line}" for line in _port_lines(Path(port.path).name, port.path)]
     if not ports:
         lines += [
             "",
             "# No serial port was plugged in. Plug the receiver in, see `zhantu-edge ports`, and take the # away:",
         ]
-        lines += [
-            "# [[port]]",
-            '# name = "gnss"',
-            '# path = "/dev/serial/by-id/…"',
-            '# driver = "gnss"',
-            "# baud = 0",
-        ]
+        lines += [f"# {line}" for line in _port_lines("gnss", "/dev/serial/by-id/…")]
     return "\n".join(lines) + "\n"
+
+
+def _port_lines(name: str, path: str) -> list[str]:
+    return [
+        "[[port]]",
+        f"name = {json.dumps(name)}",
+        f"path = {json.dumps(path, ensure_ascii=False)}",
+        'driver = "gnss"',
+        "baud = 0",
+    ]
 
 
 def as_text(done: Enrolled) -> str:

@@ -10,20 +10,31 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from hub import broker as brokers
+from hub.addresses import ANY, outward, web_address
 from hub.api import app as api
 from hub.api.feed_socket import MESSAGE_BYTES_MAX
 from hub.api.guard import Names
+from hub.broker_log import BrokerLog
+from hub.device_door import DeviceDoor
 from hub.errors import HubError, StoreError
+from hub.identity.authority import Authority
+from hub.identity.commanders import Commanders
+from hub.identity.enrolment import Enrolment
 from hub.identity.keys import KeyRing, load_master
+from hub.identity.list_sender import ListSender
+from hub.identity.permissions import Permission, Role
 from hub.identity.signin import SignIn
+from hub.identity.watch import Watch
+from hub.identity.web_tls import WebTls, names_of
 from hub.live.clock import HubClock
 from hub.live.counters import Counters
 from hub.live.feed import TICK_MS, Feed
@@ -39,11 +50,19 @@ from hub.store.budget import WARN_AT, Retention, Space, measure
 from hub.store.registry import SqliteRegistry
 from hub.store.segments import SegmentLog
 from hub.version import current
+from protocols.enrolment import address as protocol_address
 from protocols.units import MS_PER_DAY
 
 log = logging.getLogger(__name__)
 READERS = 2
 REGISTRY_EVERY_S = 0.5
+DOOR_EVERY_S = 3_600.0
+NOTICES_EVERY_S = 1.0
+JUDGE_EVERY_MS = 60_000
+CERTIFICATE_EVERY_S = 60.0
+HEARD_STEP_MS = 5_000
+"""Of the link's `t_heard`: the link is told when it changes, and that must not be with every tick."""
+COMMAND_EVERY_S = 1.0
 SPACE_EVERY_S = 10.0
 RETENTION_EVERY_S = 60.0
 REBUILD_FRAMES = 6
@@ -71,12 +90,17 @@ class Hub:
         self.sign_in = SignIn(
             self.registry, self.clock.now_ms, token_s=settings.token_s, session_s=settings.session_s
         )
+        self.watch = Watch(self.registry, self.clock.now_ms, self._say_notice, self.units.callsign_of)
+        self.sign_in.alarm = self.watch.tell
+        self.door: DeviceDoor | None = None
+        self.broker_log: BrokerLog | None = None
         self.stop = asyncio.Event()
         self.space = Space(0, 1, 1 << 40)
         self.trouble: dict[str, str] = {}
         self._writer = ThreadPoolExecutor(1, "hub-writer")
         self._readers = ThreadPoolExecutor(READERS, "hub-reader")
         self._registry_version = -1
+        self._judge_ms = 0
         self._lock: socket.socket | None = None
 
     # --- run ---------------------------------------------------------------------------------------------
@@ -105,8 +129,14 @@ class Hub:
             tasks.create_task(self.link.run(self.stop))
             if self.broker.child is not None:
                 tasks.create_task(self.broker.child.run(self.broker_stop))
+            if self.broker_log is not None:
+                tasks.create_task(self.broker_log.run(self.broker_stop))
             tasks.create_task(self._tick())
             tasks.create_task(self._watch_registry())
+            tasks.create_task(self._watch_door())
+            tasks.create_task(self._keep_notices())
+            tasks.create_task(self._renew_certificate())
+            tasks.create_task(self._watch_command())
             tasks.create_task(self._watch_space())
             tasks.create_task(self._end_in_order())
 
@@ -117,18 +147,29 @@ class Hub:
         now_ms = self.clock.now_ms()
         self.registry.open(now_ms)
         self.log.open(now_ms)
-        self.keys = KeyRing(load_master(self.data / "master.key", create=True), self.settings.realm)
+        master = load_master(self.data / "master.key", create=True)
+        self.keys = KeyRing(master, self.settings.realm)
+        self.authority = Authority(master, self.settings.realm, self.data / "tls", self.clock.now_ms)
+        self.enrolment = Enrolment(
+            self.settings, self.registry, self.authority, self.keys, self.clock.now_ms, self.watch.tell
+        )
         _check_realm(self.registry, self.settings.realm)
+        self.watch.load()
+        self.tls = WebTls(self.settings, self.authority) if self.settings.https else None
+        if self.tls is not None:
+            self.tls.load()
         self.space = measure(self.data, self.settings.disk_budget_gib)
 
     def _choose_broker(self) -> None:
         """Choose the broker. Its child and our client start with the other tasks."""
         settings = self.settings
+        self.broker_stop = asyncio.Event()
         if settings.broker:
             self.broker = brokers.external(settings.broker)
+        elif settings.devices_at:
+            self._open_door()
         else:
             self.broker = brokers.embedded(self.data, settings.mqtt_port)
-        self.broker_stop = asyncio.Event()
         self.link = MqttLink(
             self.inbox,
             settings.realm,
@@ -140,11 +181,29 @@ class Hub:
         if self.broker.demonstration:
             log.warning("mosquitto is not installed: the embedded broker is for demonstration only")
 
+    def _open_door(self) -> None:
+        """The broker with its TLS listener for devices, whose files it finds ready."""
+        self.door = DeviceDoor(
+            self.settings, self.data / "tls", self.authority, self.registry.devices, self.clock.now_ms
+        )
+        self.door.write()
+        self.broker_log = BrokerLog(self.data / "mosquitto.log", self.door.port, self.watch.tell)
+        self.broker = brokers.embedded(
+            self.data, self.settings.mqtt_port, self.door, self.broker_log.write_end
+        )
+
     def _wire(self) -> None:
         settings, clock = self.settings, self.clock
         self.inbox = Inbox()
         self.ingest = Ingest(
-            settings.realm, self.log, self.keys, self.units, self.picture, clock, self.counters
+            settings.realm,
+            self.log,
+            self.keys,
+            self.units,
+            self.picture,
+            clock,
+            self.counters,
+            self.watch.tell,
         )
         self._load_registry()
         self._rebuild()
@@ -157,6 +216,8 @@ class Hub:
             realm=settings.realm,
             drill=settings.drill,
         )
+        self.feed.greetings.append(self.watch.greeting)
+        self._wire_command()
         self.pipeline = Pipeline(
             self.inbox,
             self.ingest,
@@ -170,16 +231,46 @@ class Hub:
             settings=settings,
             version=current(),
             clock=clock,
+            authority=self.authority,
+            enrolment=self.enrolment,
+            reload=self.reload,
+            registry=self.registry,
             sign_in=self.sign_in,
+            watch=self.watch,
+            commanders=self.commanders,
+            list_sender=self.list_sender,
             units=self.units,
             picture=self.picture,
             feed=self.feed,
             ingest=self.ingest,
-            history=History(self.log, self.keys.get),
+            history=History(self.log, self.keys.logged),
             counters=self.counters,
             readers=self._readers,
             health=self.health,
             gauges=self.gauges,
+        )
+
+    def _wire_command(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.commanders = Commanders(
+            self.registry,
+            self.authority.sign,
+            self.authority.signer,
+            self.settings.realm,
+            self.clock.now_ms,
+            lambda message, to: loop.call_soon_threadsafe(self.feed.say, message, to),
+            lambda reason, words: self.watch.tell(reason, 0, words),
+        )
+        self.feed.greetings.append(self.commanders.greeting)
+        self._judges: set[int] = set()
+        self.list_sender = ListSender(
+            lambda: self.commanders.standing,
+            lambda: self._judges,
+            self.units,
+            self.picture,
+            self.keys,
+            lambda device, data: self.link.publish_order(device, data),
+            self.clock.now_ms,
         )
 
     def _rebuild(self) -> None:
@@ -193,6 +284,8 @@ class Hub:
     def _close(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
+        with self._noting("notices"):
+            self.watch.keep()
         self.registry.close()
         self.log.close()
         if self._lock is not None:
@@ -214,7 +307,9 @@ class Hub:
         return listener
 
     def _server(self) -> uvicorn.Server:
-        names = Names(self.settings.host, self.port, self.settings.public_hosts)
+        settings = self.settings
+        own = names_of(settings) if settings.https else ()
+        names = Names(settings.host, self.port, settings.public_hosts, own, https=settings.https)
         config = uvicorn.Config(
             api.make(self.state, names),
             ws="websockets-sansio",
@@ -224,8 +319,12 @@ class Hub:
             access_log=False,
             log_level="warning",
             server_header=False,
+            proxy_headers=False,  # who may say where a request comes from? nobody: throttles count by address
             timeout_graceful_shutdown=STOP_S,
         )
+        config.load()
+        if self.tls is not None:
+            config.ssl = self.tls.context
         return _Server(config)
 
     async def _serve(
@@ -244,6 +343,8 @@ class Hub:
         """The broker goes a little later than our client, so that the last acknowledgements get out."""
         await self.stop.wait()
         await asyncio.sleep(BROKER_STOP_S)
+        if self.door is not None:
+            await self.door.close()
         self.broker_stop.set()
 
     # --- watching ----------------------------------------------------------------------------------------
@@ -265,18 +366,75 @@ class Hub:
                 log.error(
                     "hub clock: GNSS devices contradict it; using an offset of %d ms", self.clock.offset_ms
                 )
+            self.watch.speak()
             self.feed.tick()
+
+    def _say_notice(self, message: dict[str, Any]) -> None:
+        self.feed.say(message, Permission.SECURITY)
+
+    async def _keep_notices(self) -> None:
+        loop = asyncio.get_running_loop()
+        async for _ in self._every(NOTICES_EVERY_S):
+            with self._noting("notices"):
+                await loop.run_in_executor(self._readers, self.watch.keep)
+
+    async def _watch_command(self) -> None:
+        """Keys end with their shift, and every device gets the list."""
+        loop = asyncio.get_running_loop()
+
+        def look() -> set[int]:
+            self.commanders.look()
+            return self.registry.trust.devices_with_identity()
+
+        async for _ in self._every(COMMAND_EVERY_S):
+            with self._noting("command"):
+                self._judges = await loop.run_in_executor(self._readers, look)
+                self.list_sender.step()
+                self.link.flush()
+
+    async def _renew_certificate(self) -> None:
+        """Also when the machine gets another address. New connections use it, others go on."""
+        loop = asyncio.get_running_loop()
+        async for _ in self._every(CERTIFICATE_EVERY_S):
+            if self.tls is not None:
+                await loop.run_in_executor(self._readers, self.tls.renew)
 
     async def _watch_registry(self) -> None:
         async for _ in self._every(REGISTRY_EVERY_S):
             with self._noting("registry"):
                 if self.registry.version() != self._registry_version:
-                    self.feed.tell_units(self._load_registry())
+                    self.reload()
+                elif self.clock.now_ms() >= self._judge_ms:
+                    self._judge_devices()
+
+    def reload(self) -> None:
+        """Somebody changed the registry: first who may send, then who may come in and who must go. On the loop."""
+        self.feed.tell_units(self._load_registry())
+        self._refresh_door()
+
+    def _refresh_door(self) -> None:
+        if self.door is not None and self.broker.child is not None:
+            with self._noting("devices"):
+                self.door.refresh(self.broker.child, (self.broker.host, self.broker.port))
+
+    async def _watch_door(self) -> None:
+        """The server's certificate is issued anew in time, and when this machine's addresses changed."""
+        async for _ in self._every(DOOR_EVERY_S):
+            self._refresh_door()
 
     def _load_registry(self) -> list[int]:
         self._registry_version = self.registry.version()
-        self.keys.replace(self.registry.devices.epochs())
+        self.keys.replace(self.registry.devices.epochs(), self.registry.devices.all_epochs())
+        self._judge_devices()
         return self.units.load(self.registry.units(), self.registry.bindings())
+
+    def _judge_devices(self) -> None:
+        """Who may not send: told by the registry, and by the time that passes."""
+        now_ms = self.clock.now_ms()
+        self._judge_ms = now_ms + JUDGE_EVERY_MS
+        devices = self.registry.devices
+        expired = dict.fromkeys(devices.expired(now_ms), "expired")
+        self.ingest.barred = expired | dict.fromkeys(devices.revoked(), "revoked")
 
     async def _watch_space(self) -> None:
         retention = Retention(
@@ -314,6 +472,7 @@ class Hub:
         return {
             "broker": self.link.connected,
             "t_broker": self.link.since_ms,
+            "t_heard": self.link.heard_ms // HEARD_STEP_MS * HEARD_STEP_MS,
             "silent": self.units.silent(now_ms),
             "refused": self.counters.refused_last_minute(now_ms),
             "fault": self.pipeline.fault,
@@ -343,7 +502,10 @@ class Hub:
             "units": len(self.units.rows),
             "units_silent": self.units.silent(now_ms),
             "viewers": len(self.feed.viewers),
+            "notices_open": len(self.watch.open()),
             "broker_connected": float(self.link.connected),
+            "broker_denied": self.broker_log.denied if self.broker_log else 0,
+            "broker_tls_refused": self.broker_log.refused if self.broker_log else 0,
             "inbox_dropped_messages": self.inbox.dropped,
             "clock_offset_ms": self.clock.offset_ms,
             "disk_used_bytes": self.space.used,
@@ -402,27 +564,39 @@ def _check_realm(registry: SqliteRegistry, realm: str) -> None:
         raise HubError(f"data: this folder holds realm {known!r}, not {realm!r}; give another --data")
 
 
-def start_line(hub: Hub, token: str, *, as_json: bool) -> str:
-    """What the hub says when it is ready."""
-    host = f"[{hub.settings.host}]" if ":" in hub.settings.host else hub.settings.host
-    address = f"http://{host}:{hub.port}"
-    link = f"{address}/#t={token}" if token else ""
+def start_line(hub: Hub, tokens: dict[str, str], *, as_json: bool) -> str:
+    """What the hub says when it is ready. `tokens`: one-time tokens by name; the first one's link stands for itself."""
+    address = web_address(hub.settings, hub.port)
+    links = {name: f"{address}/#t={token}" for name, token in tokens.items()}
+    link = next(iter(links.values()), "")
     mqtt = f"{hub.broker.host}:{hub.broker.port}"
+    tls = ""
+    if hub.door is not None:
+        tls = protocol_address(outward() if hub.door.host in ANY else hub.door.host, hub.door.port)
     if as_json:
-        said = {"http": address, "mqtt": mqtt, "broker": hub.broker.kind, "realm": hub.settings.realm}
-        return json.dumps({**said, "link": link, "token": token})
-    return f"zhantu-hub: realm {hub.settings.realm}, devices at {mqtt} ({hub.broker.kind}), screen at {link or address}"
+        said = {
+            "http": address,
+            "mqtt": mqtt,
+            "mqtts": tls,
+            "broker": hub.broker.kind,
+            "realm": hub.settings.realm,
+        }
+        return json.dumps({**said, "link": link, "token": next(iter(tokens.values()), ""), "links": links})
+    devices = f"{tls} (TLS)" if tls else f"{mqtt} ({hub.broker.kind})"
+    return f"zhantu-hub: realm {hub.settings.realm}, devices at {devices}, screen at {link or address}"
 
 
-async def serve(settings: Settings, data: Path, *, print_link: bool, as_json: bool) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(settings: Settings, data: Path, *, links: Sequence[Role], as_json: bool) -> None:
+    """Run until SIGTERM or SIGINT. `links`: roles for which the start line holds a one-time link; the role is also the
+    name."""
     hub = Hub(settings, data)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, hub.stop.set)
 
     def started(ready: Hub) -> None:
-        token = ready.sign_in.new_token("commander") if print_link else ""
-        print(start_line(ready, token, as_json=as_json), flush=True)
+        ready.registry.set_setting("address", web_address(settings, ready.port))
+        tokens = {role.value: ready.sign_in.new_token(role.value, role) for role in links}
+        print(start_line(ready, tokens, as_json=as_json), flush=True)
 
     await hub.run(started)

@@ -6,7 +6,9 @@ Enters: a command line. Leaves: a process that the kernel ends when the hub's pr
 import asyncio
 import ctypes
 import logging
+import os
 import random
+import resource
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,25 +19,42 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 RESTART_WAIT_S = (0.1, 5.0)
 STEADY_S = 10.0
 END_WAIT_S = 5.0
+FILES_MAX = 65_536
+"""Files and sockets that a child may open, where the machine allows it: 1,024, the usual, is too few for a broker."""
 
 
-def _end_with_parent() -> None:
+def _prepare() -> None:
     """In the child, before exec. **Source:** prctl(2), PR_SET_PDEATHSIG."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < min(FILES_MAX, hard):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES_MAX, hard), hard))
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 
 
 class Child:
     """A program that is started again, with growing waits, whenever it ends.
 
-    `command` is asked anew before each start. `output` takes what the program says.
+    `command` is asked anew before each start. `output` takes what the program says: a file, or an open descriptor.
     """
 
-    def __init__(self, name: str, command: Callable[[], Sequence[str]], output: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Callable[[], Sequence[str]],
+        output: Path | int,
+        *,
+        given: int = asyncio.subprocess.DEVNULL,
+    ) -> None:
         self.name = name
         self.starts = 0
         self.pid: int | None = None
         self._command = command
         self._output = output
+        self._given = given
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep it running until `stop`, then end it."""
@@ -54,17 +73,25 @@ class Child:
             except TimeoutError:
                 wait_s = min(RESTART_WAIT_S[1], random.uniform(wait_s, 3 * wait_s))
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal while it runs."""
+        if self.pid is not None:
+            os.kill(self.pid, number)  # not waited for yet, so the number is still its own
+
     async def _run_once(self, stop: asyncio.Event) -> None:
         # From the main thread: the parent-death signal belongs to the thread that forked.
-        with self._output.open("wb") as output:
+        output = os.dup(self._output) if isinstance(self._output, int) else _opened(self._output)
+        try:
             process = await asyncio.create_subprocess_exec(
                 *self._command(),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=self._given,
                 stdout=output,
                 stderr=output,
-                preexec_fn=_end_with_parent,
+                preexec_fn=_prepare,
                 start_new_session=True,  # a Ctrl-C in the terminal is the hub's to handle
             )
+        finally:
+            os.close(output)
         self.pid, self.starts = process.pid, self.starts + 1
         ended = asyncio.ensure_future(process.wait())
         stopping = asyncio.ensure_future(stop.wait())

@@ -13,9 +13,14 @@ from hub.errors import HubError
 COMMANDS = {
     "run": "hub.commands.run",
     "user": "hub.commands.user",
+    "token": "hub.commands.token",
+    "audit": "hub.commands.audit",
+    "enrol": "hub.commands.enrol",
+    "device": "hub.commands.device",
     "roster": "hub.commands.roster",
     "export": "hub.commands.export",
     "hold": "hub.commands.hold",
+    "trust": "hub.commands.trust",
     "doctor": "hub.commands.doctor",
 }
 
@@ -28,10 +33,20 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--data", default=".data", metavar="DIR", help="the hub's data (default .data)")
     common.add_argument("--config", metavar="FILE", help="settings (default DIR/hub.toml when it exists)")
     _run(commands.add_parser("run", parents=[common], help="run the hub"))
-    _user(commands.add_parser("user", help="sign-in links and sessions"), common)
+    _user(commands.add_parser("user", help="people, sign-in links and sessions"), common)
+    _token(commands.add_parser("token", help="API tokens for programs"), common)
+    _audit(commands.add_parser("audit", help="operator records and their chain"), common)
+    _enrol(commands.add_parser("enrol", parents=[common], help="a one-time code for a gateway"))
+    _device(commands.add_parser("device", help="enrolled devices: list, revoke, bind to units"), common)
     _roster(commands.add_parser("roster", help="units and devices"), common)
     _export(commands.add_parser("export", parents=[common], help="write out what was committed"))
     _hold(commands.add_parser("hold", help="keep a stretch of time from retention"), common)
+    trust = commands.add_parser(
+        "trust", parents=[common], help="how a phone comes to trust this hub's certificate"
+    )
+    trust.add_argument("--qr", action="store_true", help="the QR code also when this is no terminal")
+    trust.add_argument("--out", metavar="FILE", help="write the authority's certificate (DER)")
+    trust.add_argument("--json", action="store_true")
     doctor = commands.add_parser("doctor", parents=[common], help="check disk, log, keys, clock and broker")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     return top
@@ -46,7 +61,12 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--devices-host", help="address on which devices reach the broker over TLS")
     run.add_argument("--devices-port", type=int, help="its port (default 8883)")
     run.add_argument(
-        "--print-link", action="store_true", help="put a one-time sign-in link into the start line"
+        "--print-link",
+        nargs="?",
+        const="commander",
+        action="append",
+        metavar="ROLE",
+        help="put a one-time sign-in link of this role (default commander) into the start line; repeatable",
     )
     run.add_argument("--json", action="store_true", help="the start line as JSON")
 
@@ -54,15 +74,92 @@ def _run(run: argparse.ArgumentParser) -> None:
 def _user(user: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     actions = user.add_subparsers(dest="action", required=True, metavar="ACTION")
     link = actions.add_parser("link", parents=[common], help="a new one-time sign-in link")
-    link.add_argument("--name", default="commander", help="whose (default commander)")
-    link.add_argument(
-        "--url", default="http://127.0.0.1:8600", help="where the hub is (default http://127.0.0.1:8600)"
-    )
+    link.add_argument("--name", default="administrator", help="whose (default administrator)")
+    link.add_argument("--role", help="of somebody new; the very first is an administrator")
+    link.add_argument("--url", help="where the hub is (default: as it runs, or as its settings say)")
     link.add_argument("--json", action="store_true")
+    add = actions.add_parser("add", parents=[common], help="make an account")
+    add.add_argument("--role", required=True, help="what they may do: docs/roles.md")
+    add.add_argument("--agency", default="", help="whose person; empty: of no agency")
+    add.add_argument("--team", default="")
+    change = actions.add_parser("set", parents=[common], help="change an account")
+    change.add_argument("--role")
+    change.add_argument("--agency")
+    change.add_argument("--team")
+    for one in (add, change):
+        one.add_argument(
+            "--sees",
+            metavar="AGENCY,…",
+            help="agencies seen beside the own one, * for all (default of a new person: * without an agency)",
+        )
+    lock = actions.add_parser("lock", parents=[common], help="end sessions and API tokens, allow no new ones")
+    unlock = actions.add_parser("unlock", parents=[common], help="let somebody in again")
+    for one in (add, change, lock, unlock):
+        one.add_argument("--name", required=True)
     actions.add_parser("list", parents=[common], help="people")
     actions.add_parser("sessions", parents=[common], help="sessions that hold")
     end = actions.add_parser("end", parents=[common], help="end a session")
     end.add_argument("session", help="its id, as `user sessions` shows it")
+
+
+def _token(token: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", parents=[common], help="make one; it is shown this once")
+    add.add_argument("--user", required=True, help="whose; it can do no more than they")
+    add.add_argument("--name", required=True, help="what it is for")
+    add.add_argument("--scope", required=True, metavar="PERMISSION,…", help="as in docs/roles.md")
+    add.add_argument("--days", type=int, default=90, help="how long it holds (default 90, at most 365)")
+    add.add_argument("--json", action="store_true")
+    actions.add_parser("list", parents=[common], help="those that hold")
+    end = actions.add_parser("end", parents=[common], help="end one")
+    end.add_argument("token", help="its id, as `token list` shows it")
+
+
+def _audit(audit: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", parents=[common], help="exit code 1 and the first broken record")
+    verify.add_argument("--expect", metavar="NUMBER:DIGEST", help="a head noted earlier that must be there")
+    verify.add_argument("--json", action="store_true")
+    records = actions.add_parser("list", parents=[common], help="who did what")
+    records.add_argument("--after", type=int, default=0, metavar="NUMBER", help="only later ones")
+    records.add_argument("--count", type=int, default=-1, help="at most so many (default all)")
+    records.add_argument("--json", action="store_true", help="a JSON object a line")
+
+
+def _enrol(enrol: argparse.ArgumentParser) -> None:
+    enrol.add_argument("--callsign", help="the unit that carries it; a new one is registered")
+    enrol.add_argument("--device", type=int, metavar="N", help="its number (default: the next free one)")
+    enrol.add_argument(
+        "--kind", default="gateway", help="gateway, soldier, vehicle, relay or station (default gateway)"
+    )
+    enrol.add_argument("--unit-kind", help="person, vehicle, drone, vessel or base (default person)")
+    enrol.add_argument("--branch", help="such as fire or medical (default other)")
+    enrol.add_argument("--team", help="the unit's team")
+    enrol.add_argument("--agency", help="whose unit it is; empty: seen by all")
+    enrol.add_argument("--relay", action="store_true", help="it may pass on what other devices say")
+    enrol.add_argument("--hours", type=int, default=24, help="how long the code holds (default 24)")
+    enrol.add_argument("--address", metavar="HOST[:PORT]", help="where the gateway reaches this hub")
+    enrol.add_argument("--qr", action="store_true", help="show the QR picture also when this is no terminal")
+    enrol.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _device(device: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = device.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", parents=[common], help="all devices with state and certificate")
+
+    def one(name: str, words: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, parents=[common], help=words)
+        action.add_argument("device", type=int, help="its number")
+        return action
+
+    one("show", "one device and who carried it when")
+    revoke = one("revoke", "refuse it from now on, and end its session")
+    revoke.add_argument("--why", required=True, help="kept in the operator records")
+    bind = one("bind", "from now on, or from a time on, this unit carries it")
+    bind.add_argument("unit", help="callsign or id")
+    bind.add_argument("--from", dest="from_", metavar="TIME", help="2026-11-23T08:00:00Z or UTC ms")
+    unbind = one("unbind", "nobody carries it any more")
+    unbind.add_argument("--from", dest="from_", metavar="TIME")
 
 
 def _roster(roster: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

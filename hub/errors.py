@@ -6,6 +6,8 @@ HubError                 anything that the hub refuses or cannot do, in words fo
 ├── StoreError           the store could not do it
 │   └── StoreFull        no room on the disk
 ├── KeyFileError         the master key is missing, open to others or damaged
+├── AccountError         an account, a password or an API token that is not allowed
+├── AuthorityError       a certificate, or a request for one, that cannot be used
 └── BrokerError          the broker cannot be started
 """
 
@@ -32,6 +34,14 @@ class StoreFull(StoreError):
 
 class KeyFileError(HubError):
     """The master key is missing, readable by others, or damaged."""
+
+
+class AccountError(HubError):
+    """An account, password or API token that is not allowed."""
+
+
+class AuthorityError(HubError):
+    """A certificate, or a request for one, cannot be used."""
 
 
 class BrokerError(HubError):

@@ -96,6 +96,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
+        self._line.hear()
         try:
             messages, others = self._reader.feed(data)
             for kind, body in others:
@@ -159,7 +160,7 @@ class _Line:
         self.put = put
         self.version_5 = version_5
         self.gulp_s = gulp_s
-        self.since_ms = clock_ms()
+        self.since_ms = self.heard_ms = clock_ms()
         self.connects = 0
         self.transport: asyncio.Transport | None = None  # None: not connected
         self._address = address
@@ -230,6 +231,10 @@ class _Line:
         if stop.is_set() and connection.transport is not None:
             connection.transport.write(mqtt_wire.DISCONNECT_PACKET)
 
+    def hear(self) -> None:
+        """The broker said something."""
+        self.heard_ms = self._clock_ms()
+
     def _up(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.connects += 1
@@ -271,6 +276,12 @@ class MqttLink:
         return max(self._urgent.since_ms, self._rows.since_ms)
 
     @property
+    def heard_ms(self) -> int:
+        """When the broker was last heard on both. It answers a ping every 5 s, so older than 10 s is a broker that
+        hangs, long before the connection is given up."""
+        return min(self._urgent.heard_ms, self._rows.heard_ms)
+
+    @property
     def connects(self) -> int:
         """How often both were opened."""
         return min(self._urgent.connects, self._rows.connects)
@@ -284,6 +295,11 @@ class MqttLink:
     def publish_ack(self, device: int, payload: bytes) -> None:
         """QoS 0: a lost acknowledgement is asked for again by the repeat of the frame. Sent by `flush`."""
         self._waiting.append(mqtt_wire.publish(_ack_head(self.realm, device, self.version_5), payload))
+
+    def publish_order(self, device: int, payload: bytes) -> None:
+        """QoS 0 too: it is said again until the device reports that it has it. Sent by `flush`."""
+        head = mqtt_wire.publish_head(topics.orders(self.realm, device), version_5=self.version_5)
+        self._waiting.append(mqtt_wire.publish(head, payload))
 
     def flush(self) -> None:
         """Send what `publish_ack` gathered, in one piece. A broker that takes nothing more loses them."""

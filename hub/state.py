@@ -4,7 +4,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from hub.identity.authority import Authority
+from hub.identity.commanders import Commanders
+from hub.identity.enrolment import Enrolment
+from hub.identity.list_sender import ListSender
 from hub.identity.signin import SignIn
+from hub.identity.watch import Watch
 from hub.live.clock import HubClock
 from hub.live.counters import Counters
 from hub.live.feed import Feed
@@ -13,6 +18,7 @@ from hub.live.ingest import Ingest
 from hub.live.picture import Picture
 from hub.live.units import Units
 from hub.settings import Settings
+from hub.store.registry import SqliteRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,14 @@ class HubState:
     settings: Settings
     version: str
     clock: HubClock
+    registry: SqliteRegistry
+    authority: Authority
+    enrolment: Enrolment
+    reload: Callable[[], None]
     sign_in: SignIn
+    watch: Watch
+    commanders: Commanders
+    list_sender: ListSender
     units: Units
     picture: Picture
     feed: Feed

@@ -241,15 +241,10 @@ def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:
     """
     if not FRAME_BYTES_MIN <= len(data) <= FRAME_BYTES_MAX:
         raise FrameError("size", f"{len(data)} bytes, {FRAME_BYTES_MIN}–{FRAME_BYTES_MAX} allowed")
-    if not same(mac_key.up(data[:-MAC_BYTES]), data[-MAC_BYTES:]):
+    packed = data[:-MAC_BYTES]
+    if not same(mac_key.up(packed), data[-MAC_BYTES:]):
         raise FrameError("mac", f"{len(data)} bytes, MAC is not the device's")
-    return logged_envelope(data)
-
-
-def logged_envelope(data: bytes) -> Envelope:
-    """As `open_envelope`, of a frame out of the hub's own log: its MAC was checked when it came, and the key of that
-    time may not count any more."""
-    elements = _elements(data[:-MAC_BYTES])
+    elements = _elements(packed)
     if len(elements) < HEADER_ELEMENTS:
         raise FrameError("shape", f"{len(elements)} elements, at least {HEADER_ELEMENTS} needed")
     head = elements[:5] + elements[8:9]

@@ -20,6 +20,8 @@ from sim.scenario import Scenario, built_in, load
 
 HUB_START_S = 30.0
 IMPORT_S = 60.0
+ROLES = ("commander", "safety-officer", "administrator")
+"""No role may see and do everything, so the demo offers three."""
 ROSTER_COLUMNS = ("device", "callsign", "kind", "branch", "team", "stale_s", "lost_s")
 
 
@@ -46,11 +48,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         import_roster(roster, keys, data, args.realm)
         hub = programs.start("hub", hub_command(args, data))
-        link = str(hub.start_line(HUB_START_S).get("link", ""))
+        links = dict(hub.start_line(HUB_START_S).get("links", {}))
         play(
             scenario, "127.0.0.1", args.mqtt_port, keys, args.realm, folder, stop,
             watch=hub.check,
-            ready=lambda: announce(scenario, link),
+            ready=lambda: announce(scenario, links),
         )  # fmt: skip
     finally:
         if hub is not None:
@@ -59,15 +61,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def announce(scenario: Scenario, link: str) -> None:
-    """The one line that a person needs."""
-    print(f"{scenario.name}: {len(scenario.units)} units. Open {link} (once; Ctrl-C stops all)", flush=True)
+def announce(scenario: Scenario, links: dict[str, str]) -> None:
+    """The one line that a person needs, and then what only other roles see."""
+    link = links.get(ROLES[0], "")
+    print(f"{scenario.name}: {len(scenario.units)} units. Open {link} (once; Ctrl-C stops all)")
+    print(f"  as safety officer, who sees heart rates: {links.get(ROLES[1], '')}")
+    print(f"  as administrator of devices and people: {links.get(ROLES[2], '')}", flush=True)
 
 
 def hub_command(args: argparse.Namespace, data: Path) -> list[str]:
-    """How the hub is started: loopback only, a sign-in link in its JSON start line."""
+    """How the hub is started: loopback only, sign-in links in its JSON start line."""
     ports = ["--port", str(args.port), "--mqtt-port", str(args.mqtt_port)]
-    return ["hub", "run", "--data", str(data), *ports, "--realm", args.realm, "--print-link", "--json"]
+    links = [word for role in ROLES for word in ("--print-link", role)]
+    return ["hub", "run", "--data", str(data), *ports, "--realm", args.realm, *links, "--json"]
 
 
 def check_port_free(option: str, port: int) -> None:

@@ -8,8 +8,14 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
+from unittest.mock import MagicMock
 
 from edge.inspect_frame import as_text, inspect
+from hub.api import app as api
+from hub.api.guard import Names, Needs, Open, declared
+from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
+from hub.state import HubState
 from protocols import acks, frame
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
@@ -108,8 +114,49 @@ def feed() -> str:
     return "\n\n".join(out)
 
 
+def roles() -> str:
+    """The one table: a column a role, a row a permission."""
+    heads = [f"{TITLES[role][0]} {TITLES[role][1]}" for role in Role]
+    lines = [f"| | {' | '.join(heads)} |", f"|---|{':-:|' * len(Role)}"]
+    lines.append(f"| role | {' | '.join(f'`{role.value}`' for role in Role)} |")
+    for permission in Permission:
+        marks = ["●" if permission in ALLOWED[role] else "" for role in Role]
+        lines.append(f"| `{permission.value}` | {' | '.join(marks)} |")
+    return "\n".join(lines)
+
+
+def permissions() -> str:
+    """What each permission means."""
+    lines = [f"| `{p.value}` | {MEANINGS[p][0]} | {MEANINGS[p][1]} |" for p in Permission]
+    return "\n".join(["| permission | 含义 | meaning |", "|---|---|---|", *lines])
+
+
+def routes() -> str:
+    """Every route with what it declares. The routers are only made, never asked, so they need nothing of a hub."""
+    state = cast(HubState, MagicMock(version="1"))
+    app = api.make(state, Names("127.0.0.1", 8600, ()))
+    lines = ["| route | needs |", "|---|---|"]
+    for route in sorted(declared(app.inner.routes), key=lambda route: route.path):
+        if route.rule is not None:
+            lines += [
+                f"| `{method} {route.path}` | {_rule(route.rule)} |" for method in sorted(route.methods)
+            ]
+    return "\n".join(lines)
+
+
+def _rule(rule: Needs | Open) -> str:
+    if isinstance(rule, Open):
+        return f"open: {rule.why}"
+    words = (" or " if rule.any_of else " and ").join(f"`{p.value}`" for p in rule.permissions)
+    more = ["not with an API token"] if rule.in_person else []
+    return "; ".join(
+        [words or "signed in", *more, *(["from loopback nobody is asked"] if rule.loopback else [])]
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "ack": ack, "feed": feed,
+    "roles": roles, "permissions": permissions, "routes": routes,
 }  # fmt: skip
 
 

@@ -8,11 +8,22 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, WebSocket
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
-from hub.api import feed_socket, metrics, problems, session_routes, unit_routes
-from hub.api.guard import FEED_PATH, Guard, Names
+from hub.api import (
+    commander_routes,
+    device_routes,
+    feed_socket,
+    metrics,
+    notice_routes,
+    people_routes,
+    problems,
+    session_routes,
+    trust_page,
+    unit_routes,
+)
+from hub.api.guard import FALLBACK_PATH, FEED_PATH, Guard, Names, check_declared, needs, open_to_all
 from hub.api.models import HealthOut
+from hub.identity.permissions import Permission
 from hub.state import HubState
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -34,8 +45,8 @@ class ScreenFiles(StaticFiles):
         return response
 
 
-def make(state: HubState, names: Names, static: Path = STATIC) -> ASGIApp:
-    """The app with its guard around it."""
+def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
+    """The app with its guard around it. TypeError when a route declares no permission."""
     app = FastAPI(
         title="Zhantu hub",
         version=state.version,
@@ -46,26 +57,35 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> ASGIApp:
     problems.install(app)
     api = APIRouter(prefix="/api/v1")
     api.include_router(session_routes.router(state))
+    api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
+    api.include_router(commander_routes.router(state))
+    api.include_router(notice_routes.router(state))
+    api.include_router(device_routes.router(state))
     app.include_router(api)
+    app.include_router(trust_page.router(state))
 
-    @app.get("/healthz", tags=["hub"])
+    @app.get(
+        "/healthz", tags=["hub"], dependencies=[open_to_all("whoever runs the machine asks it unattended")]
+    )
     async def healthz(response: Response) -> HealthOut:
         """200 when the hub is well, 503 with the reasons when it is not."""
         health = state.health()
         response.status_code = 503 if health.reasons else 200
         return HealthOut(ok=not health.reasons, reasons=health.reasons, notes=health.notes)
 
-    @app.get("/metrics", tags=["hub"])
+    seen_by = needs(Permission.DEVICES, Permission.SECURITY, any_of=True, loopback=True)
+
+    @app.get("/metrics", tags=["hub"], dependencies=[seen_by])
     async def prometheus() -> Response:
-        """Prometheus' text form. From loopback, or signed in."""
+        """Prometheus' text form. From loopback, or by who looks after devices or security."""
         return Response(metrics.text(state), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.websocket(FEED_PATH)
     async def feed(socket: WebSocket) -> None:
         await feed_socket.serve(socket, state, names)
 
-    @app.get("/api/{_path:path}", include_in_schema=False)
+    @app.get(FALLBACK_PATH, include_in_schema=False)
     async def nothing(_path: str) -> JSONResponse:
         return problems.problem(404, "no such address; /api/v1/openapi.json lists them all")
 
@@ -73,4 +93,4 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> ASGIApp:
         app.mount("/", ScreenFiles(directory=static, html=True))
     else:
         app.add_api_route("/", lambda: HTMLResponse(PLAIN_PAGE), include_in_schema=False)
-    return Guard(app, names, state.sign_in.session)
+    return Guard(app, names, check_declared(app.routes), state.sign_in)

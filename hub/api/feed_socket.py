@@ -9,7 +9,8 @@ import logging
 import msgpack
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from hub.api.guard import Names, cookie_of
+from hub.api.guard import Names, asking, bearer_of
+from hub.identity.permissions import Permission
 from hub.live.feed import Viewer, encode
 from hub.state import HubState
 
@@ -18,7 +19,8 @@ SEND_S_MAX = 5.0
 MESSAGE_BYTES_MAX = 4_096
 HEARD_PAUSE_S = 0.05
 """After each message of a screen: a screen that talks without end costs little."""
-SESSION_CHECK_S = 5.0
+SESSION_CHECK_S = 4.0
+"""How soon an open feed notices that its session has ended, or that its person's role has changed: within 5 s."""
 CLOSE_CODES = {"slow": 4408, "signed_out": 4401, "stopping": 1001}
 VIEWERS_MAX = 500
 
@@ -26,19 +28,22 @@ VIEWERS_MAX = 500
 async def serve(socket: WebSocket, state: HubState, names: Names) -> None:
     """One screen, from greeting to good-bye."""
     await socket.accept()
-    if not names.origin_is_ours(socket.headers):
+    # A program with an API token is no browser that another site could have sent here.
+    if bearer_of(socket.scope) is None and not names.origin_is_ours(socket.headers):
         await socket.close(4403)
         return
-    cookie = cookie_of(socket.headers)
-    session = state.sign_in.session(cookie)
-    if session is None or len(state.feed.viewers) >= VIEWERS_MAX:
-        await socket.close(4401 if session is None else 1013)
+    principal = asking(socket.scope, state.sign_in)
+    if principal is None or not principal.may(Permission.PICTURE):
+        await socket.close(4401 if principal is None else 4403)
         return
-    viewer = Viewer(session.user, session.id)
+    if len(state.feed.viewers) >= VIEWERS_MAX:
+        await socket.close(1013)
+        return
+    viewer = Viewer(principal)
     state.feed.join(viewer)
     hearing = asyncio.create_task(_hear(socket, viewer, state))
     try:
-        await _send(socket, viewer, state, cookie)
+        await _send(socket, viewer, state)
     except (WebSocketDisconnect, RuntimeError, OSError):
         pass  # the browser went away
     finally:
@@ -47,14 +52,14 @@ async def serve(socket: WebSocket, state: HubState, names: Names) -> None:
         await asyncio.gather(hearing, return_exceptions=True)
 
 
-async def _send(socket: WebSocket, viewer: Viewer, state: HubState, cookie: str | None) -> None:
+async def _send(socket: WebSocket, viewer: Viewer, state: HubState) -> None:
     loop = asyncio.get_running_loop()
     check_at = loop.time() + SESSION_CHECK_S
     while not viewer.closing:
         message = state.feed.next_message(viewer)
         if message is None:
             try:
-                await asyncio.wait_for(viewer.wake.wait(), SESSION_CHECK_S)
+                await asyncio.wait_for(viewer.wake.wait(), max(0.0, check_at - loop.time()))
             except TimeoutError:
                 pass
             viewer.wake.clear()
@@ -63,11 +68,19 @@ async def _send(socket: WebSocket, viewer: Viewer, state: HubState, cookie: str 
                 await asyncio.wait_for(socket.send_bytes(message), SEND_S_MAX)
             except TimeoutError:
                 viewer.close("slow")
-        if loop.time() > check_at:
+        if loop.time() >= check_at:
             check_at = loop.time() + SESSION_CHECK_S
-            if state.sign_in.session(cookie) is None:
-                viewer.close("signed_out")
+            _check(socket, viewer, state)
     await _say_bye(socket, viewer.closing)
+
+
+def _check(socket: WebSocket, viewer: Viewer, state: HubState) -> None:
+    """Sent away when the session has ended, greeted anew when its person may see something else now."""
+    principal = asking(socket.scope, state.sign_in)
+    if principal is None or not principal.may(Permission.PICTURE):
+        viewer.close("signed_out")
+    elif principal != viewer.principal:
+        state.feed.greet_again(viewer, principal)
 
 
 async def _say_bye(socket: WebSocket, why: str) -> None:

@@ -3,20 +3,58 @@
 from pydantic import BaseModel, Field
 
 
-class TokenIn(BaseModel):
-    """The one-time link's token."""
+class SignInIn(BaseModel):
+    """The one-time link's token, or a name and its password."""
 
-    token: str = Field(min_length=1, max_length=128)
+    token: str = Field("", max_length=128)
+    name: str = Field("", max_length=40)
+    password: str = Field("", max_length=256)
+
+
+class PasswordIn(BaseModel):
+    """A new password of one's own, and the one until now."""
+
+    password: str = Field(max_length=256)
+    old: str = Field("", max_length=256)
 
 
 class SessionOut(BaseModel):
-    """Who is signed in, and to what."""
+    """Who is signed in, as what, and to what. `session`: its id, or that of the API token."""
 
     name: str
     role: str
+    title_zh: str
+    title_en: str
+    agency: str
+    sees: list[str]
+    team: str
     realm: str
     drill: bool
     version: str
+    permissions: list[str]
+    session: str
+    expires_utc_ms: int
+    has_password: bool
+
+
+class SessionRowOut(BaseModel):
+    """A session that holds. `seen_utc_ms`: used last, to the minute; `mine`: of the one who asks."""
+
+    id: str
+    user: str
+    role: str
+    address: str
+    browser: str
+    created_utc_ms: int
+    seen_utc_ms: int
+    expires_utc_ms: int
+    mine: bool
+
+
+class SessionsOut(BaseModel):
+    """Oldest first."""
+
+    sessions: list[SessionRowOut]
 
 
 class ValueOut(BaseModel):

@@ -8,7 +8,9 @@ import msgpack
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
+from hub.api.guard import needs, who
 from hub.api.models import SeriesColumns, SeriesOut, TrailColumns, TrailOut, UnitOut, UnitsOut, ValueOut
+from hub.identity.permissions import PHYSIOLOGY_FIELDS, Permission, Principal
 from hub.live.history import Trail
 from hub.live.picture import CHANNEL
 from hub.state import HubState
@@ -32,14 +34,16 @@ def _or_none(number: float) -> int | None:
     return None if number != number else int(number)
 
 
-def unit_out(state: HubState, slot: int) -> UnitOut:
-    """One unit as the API shows it."""
+def unit_out(state: HubState, slot: int, me: Principal) -> UnitOut:
+    """One unit as the API shows it to this person."""
     picture = state.picture
+    hidden = frozenset() if me.audience.sees_body(state.units.rows[slot].team) else PHYSIOLOGY_FIELDS
     meta: dict[str, Any] = state.units.meta([slot])[0]
     t_fix = _or_none(float(picture.pos_time[slot]))
     values = [
         ValueOut(name=f.name, zh=f.zh, en=f.en, unit=f.unit, value=scaled(f, value), t_utc_ms=t_utc_ms)
         for f, value, t_utc_ms in picture.last_values(slot)
+        if f.name not in hidden
     ]
     return UnitOut(
         **meta,
@@ -89,9 +93,10 @@ def router(state: HubState) -> APIRouter:
     """The unit routes of docs/feed.md."""
     routes = APIRouter(tags=["units"])
 
-    def slot_of(unit_id: str) -> int:
+    def slot_of(unit_id: str, me: Principal) -> int:
+        """A unit that is not seen is answered as one that is not there."""
         slot = state.units.slot_by_id.get(unit_id)
-        if slot is None:
+        if slot is None or not me.audience.sees(state.units.rows[slot].agency):
             raise HTTPException(404, f"no unit {unit_id[:40]!r}")
         return slot
 
@@ -102,26 +107,29 @@ def router(state: HubState) -> APIRouter:
             raise HTTPException(422, f"from {first} is later than to {last}")
         return first, last
 
-    @routes.get("/units")
-    async def units() -> UnitsOut:
-        """Every unit with its last values, each with its own time."""
-        return UnitsOut(units=[unit_out(state, slot) for slot in range(len(state.units.rows))])
+    @routes.get("/units", dependencies=[needs(Permission.PICTURE)])
+    async def units(me: Principal = who) -> UnitsOut:
+        """Every unit one sees with its last values, each with its own time."""
+        sees = me.audience.sees
+        slots = [slot for slot, row in enumerate(state.units.rows) if sees(row.agency)]
+        return UnitsOut(units=[unit_out(state, slot, me) for slot in slots])
 
-    @routes.get("/units/{unit_id}")
-    async def unit(unit_id: str) -> UnitOut:
+    @routes.get("/units/{unit_id}", dependencies=[needs(Permission.PICTURE)])
+    async def unit(unit_id: str, me: Principal = who) -> UnitOut:
         """One unit."""
-        return unit_out(state, slot_of(unit_id))
+        return unit_out(state, slot_of(unit_id, me), me)
 
-    @routes.get("/units/{unit_id}/trail", response_model=TrailOut)
+    @routes.get("/units/{unit_id}/trail", response_model=TrailOut, dependencies=[needs(Permission.PICTURE)])
     async def trail(
         request: Request,
         unit_id: str,
         from_ms: From = None,
         to_ms: To = None,
         points: Annotated[int, Query(ge=1, le=POINTS_MAX)] = 2_000,
+        me: Principal = who,
     ) -> Any:
         """Positions, oldest first: msgpack, or JSON when Accept asks for it."""
-        carried = state.units.carried(slot_of(unit_id))
+        carried = state.units.carried(slot_of(unit_id, me))
         arguments = (carried, *window(from_ms, to_ms), points)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(state.readers, lambda: state.history.trail(*arguments))
@@ -130,17 +138,23 @@ def router(state: HubState) -> APIRouter:
             return TrailOut(n=len(found.t_utc_ms), c=columns)
         return Response(_trail_msgpack(found), media_type="application/msgpack")
 
-    @routes.get("/units/{unit_id}/series")
+    @routes.get("/units/{unit_id}/series", dependencies=[needs(Permission.PICTURE)])
     async def series(
         unit_id: str,
         channels: Annotated[str, Query(max_length=500)],
         from_ms: From = None,
         to_ms: To = None,
         points: Annotated[int, Query(ge=1, le=POINTS_MAX)] = 300,
+        me: Principal = who,
     ) -> SeriesOut:
         """Least and greatest value in each of at most `points` equal stretches of time."""
-        carried, names = state.units.carried(slot_of(unit_id)), _channel_names(channels)
-        arguments = (carried, names, *window(from_ms, to_ms), points)
+        slot, names = slot_of(unit_id, me), _channel_names(channels)
+        bodily = PHYSIOLOGY_FIELDS.intersection(names)
+        if bodily and not me.audience.sees_body(state.units.rows[slot].team):
+            raise HTTPException(
+                403, f"channels: {', '.join(sorted(bodily))} of this unit is not for you to see"
+            )
+        arguments = (state.units.carried(slot), names, *window(from_ms, to_ms), points)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(state.readers, lambda: state.history.series(*arguments))
         return SeriesOut(channels=dict(_series(found)))

@@ -14,13 +14,19 @@ from pathlib import Path
 from hub import broker as brokers
 from hub.commands.opening import registry_of, settings_of
 from hub.errors import HubError
+from hub.identity.authority import days_left
 from hub.identity.keys import load_master
 from hub.settings import Settings
 from hub.store.budget import GIB, STOP_FREE_BYTES, WARN_AT, forecast, integrity, measure
 from hub.store.reading import ReadOnlyLog
 from hub.store.registry import SqliteRegistry
+from protocols.units import MS_PER_DAY
 
 DAYS_LEFT_MIN = 7
+AUTHORITY_DAYS_LEFT_MIN = 365
+SERVER_DAYS_LEFT_MIN = 30
+DEVICE_DAYS_LEFT_MIN = 14
+NUMBERS_SHOWN_MAX = 20
 BROKER_WAIT_S = 2.0
 EARLIEST_UTC_MS = 1_767_225_600_000
 """2026-01-01: a clock before this was never set."""
@@ -63,6 +69,7 @@ def examine(settings: Settings, data: Path, args: argparse.Namespace) -> Iterato
     with registry_of(args) as registry:
         checks: list[Callable[[], Iterator[Finding]]] = [
             lambda: check_key(data),
+            lambda: check_authority(data, registry),
             lambda: check_registry(registry),
             lambda: check_log(data),
             lambda: check_disk(settings, data),
@@ -82,6 +89,38 @@ def check_key(data: Path) -> Iterator[Finding]:
     mode = data.stat().st_mode & 0o777
     if mode & 0o077:
         yield Finding("bad", "key", f"the data folder has mode {mode:04o}, 0700 needed")
+
+
+def check_authority(data: Path, registry: SqliteRegistry) -> Iterator[Finding]:
+    """Certificates of the authority, of servers and of devices: how long they hold."""
+    now_ms = time.time_ns() // 1_000_000
+    for name, words, least in (
+        ("authority", "the authority's certificate", AUTHORITY_DAYS_LEFT_MIN),
+        ("broker", "the broker's certificate", SERVER_DAYS_LEFT_MIN),
+        ("web", "the screen's certificate", SERVER_DAYS_LEFT_MIN),
+    ):
+        left = days_left(data / "tls" / f"{name}.pem", now_ms)
+        if left is not None:
+            level = "bad" if left < 0 else "warn" if left < least else "ok"
+            yield Finding(level, "authority", f"{words} holds {left} days more")
+        elif name == "authority":
+            yield Finding("warn", "authority", "not made yet; `zhantu-hub run` or `enrol` makes it")
+    devices = registry.devices
+    expired, soon = devices.expired(now_ms), devices.expired(now_ms + DEVICE_DAYS_LEFT_MIN * MS_PER_DAY)
+    if expired:
+        yield Finding("warn", "devices", f"certificate ended: {_numbers(expired)}")
+    if soon - expired:
+        words = f"certificate ends within {DEVICE_DAYS_LEFT_MIN} days: {_numbers(soon - expired)}"
+        yield Finding("warn", "devices", words)
+    if not soon:
+        yield Finding("ok", "devices", f"{len(devices.epochs())} may send, {len(devices.revoked())} revoked")
+
+
+def _numbers(devices: set[int]) -> str:
+    shown = ", ".join(map(str, sorted(devices)[:NUMBERS_SHOWN_MAX]))
+    return shown + (
+        f" and {len(devices) - NUMBERS_SHOWN_MAX} more" if len(devices) > NUMBERS_SHOWN_MAX else ""
+    )
 
 
 def check_registry(registry: SqliteRegistry) -> Iterator[Finding]:

@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
         log = ReadOnlyLog(data)
         realm = registry.setting("realm") or "live"
         ring = KeyRing(load_master(data / "master.key"), realm)
-        ring.epochs = registry.devices.epochs()
-        decoder = Decoder(log, ring.get)
+        ring.ever = registry.devices.all_epochs()
+        decoder = Decoder(log, ring.logged)
         who = Wearers(registry.units(), registry.bindings())
         wanted = who.unit_of(args.unit)
         rows = _rows(log, decoder, from_ms, to_ms, who, realm, wanted)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hub.addresses import web_address
 from hub.errors import SettingsError
 from hub.settings import Settings, load
 from hub.store.registry import SqliteRegistry
@@ -45,6 +46,12 @@ def registry_of(args: argparse.Namespace, *, make: bool = False) -> Iterator[Sql
         yield registry
     finally:
         registry.close()
+
+
+def address_of(settings: Settings, registry: SqliteRegistry) -> str:
+    """Where screens reach the hub: as it runs, or ran last; before its first run, as the settings say."""
+    ran = registry.setting("address")
+    return ran or web_address(settings, settings.port)
 
 
 def time_of(text: str) -> int:

@@ -79,7 +79,10 @@ def _write_keys(args: argparse.Namespace, registry: SqliteRegistry, devices: lis
     except TopicError as err:
         raise RosterError(str(err)) from None
     ring = KeyRing(load_master(Path(args.data) / "master.key", create=True), realm)
-    ring.epochs = registry.devices.epochs()
+    ring.epochs = registry.devices.all_epochs()
+    lost = registry.devices.revoked().intersection(devices)
+    if lost:
+        raise RosterError(f"device {min(lost)} was revoked; `zhantu-hub enrol --device` takes it back")
     folder = Path(args.keys)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

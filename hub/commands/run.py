@@ -11,11 +11,13 @@ from hub.errors import HubError
 
 def run(args: argparse.Namespace) -> int:
     from hub.app import serve
+    from hub.identity.people import role_of
 
     settings = settings_of(args)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        asyncio.run(serve(settings, Path(args.data), print_link=args.print_link, as_json=args.json))
+        links = [role_of(word) for word in args.print_link or ()]
+        asyncio.run(serve(settings, Path(args.data), links=links, as_json=args.json))
     except* HubError as group:
         raise _first(group) from None
     return 0

@@ -62,7 +62,8 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.EVALUATOR: frozenset({P.PICTURE, P.EVALUATE}),
     Role.ADMINISTRATOR: frozenset({P.PICTURE, P.DEVICES, P.SECURITY, P.PEOPLE, P.AUDIT, P.EXPORT}),
 }
-"""Nobody both orders and administers: who can make accounts must not be able to evacuate with one of them alone."""
+"""No role both orders and looks after accounts. An administrator could still make a second account; that is recorded,
+and its key is on every screen's list of commanders."""
 
 TITLES: dict[Role, tuple[str, str]] = {
     Role.COMMANDER: ("指挥员", "Commander"),
@@ -77,6 +78,26 @@ TITLES: dict[Role, tuple[str, str]] = {
     Role.CONTROLLER: ("导调员", "Controller"),
     Role.EVALUATOR: ("评估员", "Evaluator"),
     Role.ADMINISTRATOR: ("管理员", "Administrator"),
+}
+
+MEANINGS: dict[Permission, tuple[str, str]] = {
+    P.PICTURE: (
+        "看所见单位的位置、空气、气体、告警和轨迹",
+        "units, positions, air, gas, alarms and trails of the agencies one sees",
+    ),
+    P.PHYSIOLOGY: ("看所见全部单位的心率等体征", "heart rate and the like, of every unit one sees"),
+    P.PHYSIOLOGY_TEAM: ("只看本队的心率等体征", "heart rate and the like, of one's own team only"),
+    P.ACKNOWLEDGE: ("接手告警", "take an alarm"),
+    P.DISPATCH: ("派任务、调资源", "tasks and resources"),
+    P.ORDER: ("持有指挥密钥：撤离、后撤", "hold a commander's key: evacuate, retreat"),
+    P.ALL_CLEAR: ("作为两人之一签署解除", "be one of the two who sign an all-clear"),
+    P.DEVICES: ("登记、绑定、吊销设备，看设备状态", "enrol, bind and revoke devices; see their state"),
+    P.SECURITY: ("看和处理安全通知", "see and take security notices"),
+    P.PEOPLE: ("管理他人的账号、会话和接口令牌", "accounts, sessions and API tokens of others"),
+    P.EXPORT: ("导出数据", "take data out"),
+    P.AUDIT: ("读操作记录", "read operator records"),
+    P.EXERCISE: ("组织演练：注入、时钟", "run a drill: injects, clock"),
+    P.EVALUATE: ("给演练评分", "score a drill"),
 }
 
 PHYSIOLOGY_FIELDS = frozenset({"heart_bpm"})

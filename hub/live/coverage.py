@@ -15,6 +15,8 @@ RANGES_MAX = 4_096
 """Separate ranges kept of one stream. A frame that would open one more is neither stored nor acknowledged:
 the device sends it again when older holes are filled."""
 
+OLD_MS = 600_000
+
 Pair = tuple[int, int]
 
 
@@ -25,11 +27,13 @@ class CoverageFull(Exception):
 class Coverage:
     """The closed rows of one stream, and those of them that are gaps."""
 
-    __slots__ = ("closed", "gaps")
+    __slots__ = ("_marked_ms", "_old", "_young", "closed", "gaps")
 
     def __init__(self, closed: Sequence[int] = (), gaps: Sequence[int] = ()) -> None:
         self.closed = Intervals.of_flat(closed)
         self.gaps = Intervals.of_flat(gaps)
+        self._marked_ms = 0
+        self._young = self._old = 0  # the watermark when last marked, and at the mark before
 
     @property
     def watermark(self) -> int:
@@ -38,6 +42,15 @@ class Coverage:
             return 0
         first, last = self.closed.first()
         return last + 1 if first == 0 else 0
+
+    def mark(self, now_ms: int) -> None:
+        """Note the watermark now and then, so that `long_closed` knows what it was OLD_MS ago."""
+        if now_ms - self._marked_ms >= OLD_MS:
+            self._marked_ms, self._old, self._young = now_ms, self._young, self.watermark
+
+    def long_closed(self, row: int) -> bool:
+        """Whether this row was below the watermark already OLD_MS ago, as far as this hub's run has seen."""
+        return row < self._old
 
     @property
     def top(self) -> int:

@@ -1,7 +1,10 @@
-"""The feed: docs/feed.md's messages, made once a tick for all viewers, and each viewer's queue.
+"""The feed: docs/feed.md's messages, made once a tick for all viewers who may see the same, and each viewer's queue.
 
 Enters: the picture, units and events. Leaves: binary messages in each `Viewer`. Pure apart from asyncio.Event;
-`hub.api.live_socket` does the sending.
+`hub.api.feed_socket` does the sending.
+
+Whoever may see the same is one `Audience`, and its columns are encoded once: without the units of agencies that it does
+not see, and with the heart rate absent where it may not be seen.
 
 Every slot knows the tick of its last change. So a viewer that missed ticks, asks to resume, or was paused gets
 "all that changed since the last tick you have", which cannot lose a change.
@@ -10,11 +13,14 @@ Every slot knows the tick of its last change. So a viewer that missed ticks, ask
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
 import numpy as np
+import numpy.typing as npt
 
+from hub.identity.permissions import Audience, Permission, Principal
 from hub.live.events import Event, EventBook
 from hub.live.picture import I64, Picture
 from hub.live.units import Units
@@ -26,6 +32,9 @@ EVENTS_QUEUE_MAX = 1_000
 RESUME_TICKS_MAX = 1_200
 """Five minutes: older than that a snapshot is sent instead."""
 
+AUDIENCES_MAX = 256
+"""Of which is remembered what they see; beyond it, those without a viewer are forgotten."""
+
 _packer = msgpack.Packer(use_bin_type=True)
 
 
@@ -35,15 +44,29 @@ def encode(message: dict[str, Any]) -> bytes:
     return data
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What an audience sees, by slot. None: everything, which costs nothing."""
+
+    units: npt.NDArray[np.bool_] | None
+    bodies: npt.NDArray[np.bool_] | None
+
+    def sees(self, slot: int) -> bool:
+        return self.units is None or bool(self.units[slot])
+
+    def of(self, slots: Iterable[int]) -> list[int]:
+        return [slot for slot in slots if self.sees(slot)]
+
+
 class Viewer:
     """What one screen is owed: a queue that is never dropped, and the tick it has last.
 
     `closing` holds the `bye` word when the viewer has to go.
     """
 
-    def __init__(self, name: str, session: str) -> None:
-        self.name = name
-        self.session = session
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.audience = principal.audience
         self.queue: deque[bytes] = deque()
         self.wake = asyncio.Event()
         self.seq = -1  # the last tick it has; -1: needs a snapshot
@@ -92,20 +115,36 @@ class Feed:
         # one of this: a screen that comes back sees a gap.
         self.first_seq = picture.seq = clock_ms() // TICK_MS
         picture.changed[: picture.n] = picture.seq - 1
-        self._made: dict[tuple[int, int], bytes] = {}
+        self._made: dict[tuple[Audience, int, int], bytes] = {}
+        self._sights: dict[Audience, Sight] = {}
+        self.greetings: list[Callable[[Principal], Iterable[dict[str, Any]]]] = []
+        """What a viewer is told after its first snapshot, beside the open events."""
         self.ticks = 0
 
     # --- viewers -----------------------------------------------------------------------------------------
 
     def join(self, viewer: Viewer) -> None:
-        """Greet a screen: hello, all units, a snapshot, the link, and every event that is open."""
+        """Greet a screen: hello, all units, a snapshot, the link, every event that is open, and the greetings."""
+        me, sight = viewer.principal, self._sight(viewer.audience)
         hello = {"k": "hello", "v": VERSION, "t": self._clock_ms(), "realm": self._realm, "tick_ms": TICK_MS}
-        viewer.push(encode({**hello, "name": viewer.name, "drill": self._drill}))
-        viewer.push(self._meta(range(len(self.units.rows))))
+        person = {"name": me.name, "role": me.role.value, "permissions": sorted(me.allowed)}
+        viewer.push(encode({**hello, **person, "drill": self._drill}))
+        viewer.push(self._meta(sight.of(range(len(self.units.rows)))))
         self._push_snapshot(viewer)
-        for event in list(self.events.open())[-(EVENTS_QUEUE_MAX // 2) :]:
+        seen = [event for event in self.events.open() if sight.sees(event.slot)]
+        for event in seen[-(EVENTS_QUEUE_MAX // 2) :]:
             viewer.push(encode(event.message()))
+        for greeting in self.greetings:
+            for message in greeting(me):
+                viewer.push(encode(message))
         self.viewers.add(viewer)
+
+    def greet_again(self, viewer: Viewer, principal: Principal) -> None:
+        """Role, agency or team have changed: what was queued may be no longer for this person."""
+        viewer.principal, viewer.audience = principal, principal.audience
+        viewer.queue.clear()
+        viewer.snapped = -1
+        self.join(viewer)
 
     def leave(self, viewer: Viewer) -> None:
         self.viewers.discard(viewer)
@@ -137,7 +176,7 @@ class Feed:
         if viewer.tick_due and not viewer.paused and viewer.seq < self._sent_seq:
             viewer.tick_due = False
             since, viewer.seq = viewer.seq, self._sent_seq
-            return self._tick_since(since)
+            return self._tick_since(since, viewer.audience)
         viewer.tick_due = False
         return None
 
@@ -165,18 +204,51 @@ class Feed:
                 viewer.wake.set()
 
     def tell(self, events: Iterable[Event]) -> None:
-        """Events, at once and to everyone, paused or not."""
+        """Events, at once and to everyone who sees the unit, paused or not."""
         for event in events:
             data = encode(event.message())
             for viewer in self.viewers:
+                if self._sight(viewer.audience).sees(event.slot):
+                    viewer.push(data)
+
+    def say(self, message: dict[str, Any], permission: Permission) -> None:
+        """Any other message that must arrive, at once and to everyone who has the permission."""
+        data = encode(message)
+        for viewer in self.viewers:
+            if viewer.principal.may(permission):
                 viewer.push(data)
 
     def tell_units(self, slots: list[int]) -> None:
-        """Units that are new or changed."""
-        if slots:
-            data = self._meta(slots)
-            for viewer in self.viewers:
+        """Units that are new or changed. Who saw one before and may not now is told that it is gone."""
+        if not slots:
+            return
+        before, self._sights = self._sights, {}
+        self._made.clear()
+        # All their columns come again with the next tick: for those who did not see the unit, or its heart rate.
+        self.picture.changed[slots] = self.picture.seq
+        made: dict[Audience, list[bytes]] = {}
+        for viewer in self.viewers:
+            audience = viewer.audience
+            if audience not in made:
+                made[audience] = self._unit_changes(slots, before.get(audience), self._sight(audience))
+            for data in made[audience]:
                 viewer.push(data)
+
+    def _unit_changes(self, slots: list[int], before: Sight | None, now: Sight) -> list[bytes]:
+        """`gone` and `meta`, and the open events of units that came into sight."""
+        said = []
+        seen, count = now.of(slots), 0
+        if before is not None and before.units is not None:
+            count = len(before.units)
+            gone = [slot for slot in slots if slot < count and before.sees(slot) and not now.sees(slot)]
+            if gone:
+                said.append(encode({"k": "gone", "slots": gone}))
+        if seen:
+            said.append(self._meta(seen))
+        came = {slot for slot in seen if slot < count and before is not None and not before.sees(slot)}
+        if came:
+            said += [encode(event.message()) for event in self.events.open() if event.slot in came]
+        return said
 
     def tell_link(self) -> None:
         """The link, when it changed."""
@@ -202,25 +274,48 @@ class Feed:
         if viewer.snapped == self.picture.seq:
             return  # it had one within this tick
         viewer.snapped = self.picture.seq
-        data = self._made.get((-1, self.picture.seq))
+        key = (viewer.audience, -1, self.picture.seq)
+        data = self._made.get(key)
         if data is None:
             slots = np.arange(self.picture.n, dtype=np.int64)
-            data = self._made[-1, self.picture.seq] = self._columns("snap", slots, {})
+            data = self._made[key] = self._columns("snap", slots, {}, viewer.audience)
         viewer.push(data)
         viewer.push(encode({"k": "link", **self._link()}))
         viewer.seq = self._sent_seq
         viewer.tick_due = False
 
-    def _tick_since(self, since: int) -> bytes:
-        """Changes after tick `since`. Made once for all viewers that have the same tick."""
-        key = (since, self._sent_seq)
+    def _tick_since(self, since: int, audience: Audience) -> bytes:
+        """Changes after tick `since`. Made once for all viewers of an audience that have the same tick."""
+        key = (audience, since, self._sent_seq)
         data = self._made.get(key)
         if data is None:
             slots = self.picture.changed_since(since)
-            data = self._made[key] = self._columns("tick", slots, {"since": since})
+            data = self._made[key] = self._columns("tick", slots, {"since": since}, audience)
         return data
 
-    def _columns(self, word: str, slots: I64, more: dict[str, object]) -> bytes:
+    def _columns(self, word: str, slots: I64, more: dict[str, object], audience: Audience) -> bytes:
+        sight = self._sight(audience)
+        if sight.units is not None:
+            slots = slots[sight.units[slots]]
         columns = self.picture.columns(slots)
+        if sight.bodies is not None:
+            hearts = np.frombuffer(columns["hr"], "u1")
+            columns["hr"] = np.where(sight.bodies[slots], hearts, 255).astype("u1").tobytes()
         head = {"k": word, "t": self._clock_ms(), "seq": self._sent_seq, "n": len(slots)}
         return encode({**head, "c": columns, **more})
+
+    def _sight(self, audience: Audience) -> Sight:
+        """Found out once, until units change. Units beyond it are new: they are looked at too."""
+        sight = self._sights.get(audience)
+        rows = self.units.rows
+        if sight is None or any(m is not None and len(m) != len(rows) for m in (sight.units, sight.bodies)):
+            units = bodies = None
+            if audience.agencies is not None:
+                units = np.array([audience.sees(row.agency) for row in rows], np.bool_)
+            if audience.physiology != "all":
+                bodies = np.array([audience.sees_body(row.team) for row in rows], np.bool_)
+            if len(self._sights) >= AUDIENCES_MAX:
+                watching = {viewer.audience for viewer in self.viewers}
+                self._sights = {a: s for a, s in self._sights.items() if a in watching}
+            sight = self._sights[audience] = Sight(units, bodies)
+        return sight

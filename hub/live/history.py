@@ -20,7 +20,8 @@ FRAMES_MAX = 20_000
 """Frames decoded for one trail or series. Of more, evenly spread ones are taken."""
 
 Carried = list[tuple[int, int, int]]
-Keys = Callable[[int], MacKey | None]
+Keys = Callable[[int], Iterable[MacKey]]
+"""Every key that a device ever had: `KeyRing.logged`."""
 
 
 class HistoryRow(NamedTuple):
@@ -37,6 +38,19 @@ class HistoryRow(NamedTuple):
     text: str = ""
 
 
+def open_logged(stored: LogFrame, keys: Keys) -> frame.Frame:
+    """A stored frame, its MAC checked again under the key of its time. FrameError when none of its device's fits."""
+    failed = FrameError("unknown_device", f"device {stored.device} was never enrolled")
+    for key in keys(stored.device):
+        try:
+            return frame.decode(frame.open_envelope(stored.raw, key))
+        except FrameError as err:
+            failed = err
+            if err.reason != "mac":
+                break
+    raise failed
+
+
 class Decoder:
     """Rows of stored frames; what cannot be read any more is counted in `unreadable`."""
 
@@ -47,11 +61,8 @@ class Decoder:
 
     def decode(self, stored: LogFrame) -> tuple[frame.Frame, int | None] | None:
         """The frame and its boot's zero. The MAC is checked again: the log is evidence."""
-        key = self._keys(stored.device)
         try:
-            if key is None:
-                raise FrameError("unknown_device", f"device {stored.device} is not enrolled any more")
-            decoded = frame.decode(frame.open_envelope(stored.raw, key))
+            decoded = open_logged(stored, self._keys)
         except FrameError:
             self.unreadable += 1
             return None

@@ -22,7 +22,9 @@ from hub.live.clock import AHEAD_MS_MAX, BootClocks, HubClock
 from hub.live.counters import Counters
 from hub.live.coverage import Coverage, CoverageFull, Pair
 from hub.live.events import Event, EventBook, Said, flag_of
-from hub.live.picture import Changes, Picture, clock_tag, rank
+from hub.live.gate import Columns, Gates, without
+from hub.live.history import open_logged
+from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
 from hub.live.units import Units
 from hub.store.interface import ClockRow, Commit, CoverageRow, Log, LogFrame
 from protocols import acks, frame
@@ -37,6 +39,8 @@ CLOCKS_MAX = 20_000
 """Clocks of boots that wait for a log that can be written again."""
 POISON_MAX = 1_024
 """Authentic frames without a readable header, remembered so that repeats are logged once."""
+REPEATED_LANES = (Lane.SOS, Lane.RECEIPTS)
+"""Sent again every 2 s until acknowledged: repeats of these accuse nobody."""
 SHOWN_KINDS = frozenset({Kind.STATE, Kind.HEALTH})
 
 
@@ -75,6 +79,7 @@ class Ingest:
         picture: Picture,
         clock: HubClock,
         counters: Counters,
+        tell: Callable[[str, int], None] = lambda _reason, _device: None,
     ) -> None:
         self.realm = realm
         self.log = log
@@ -83,12 +88,16 @@ class Ingest:
         self.picture = picture
         self.clock = clock
         self.counters = counters
+        self.tell = tell  # every refusal, for those who watch
+        self.barred: dict[int, str] = {}  # device -> revoked, expired
         self.events = EventBook()
+        self.gates = Gates()
         self.boots = BootClocks()
         self.owed = AckSchedule()
         self._coverage: dict[Key, Coverage] = {}
         self._poison: dict[bytes, None] = {}
         self._unsaved_clocks: list[ClockRow] = []
+        self._restoring = False
 
     # --- 1: admit ----------------------------------------------------------------------------------------
 
@@ -102,20 +111,27 @@ class Ingest:
             self.counters.frames += 1
             device: int | None = None
             try:
-                device = parse_up(self.realm, topic).device
-                self._admit_one(admitted, device, data, now_ms)
+                device, lane = parse_up(self.realm, topic)
+                self._admit_one(admitted, device, lane, data, now_ms)
             except TopicError:
-                self.counters.refuse("realm", None, now_ms)
+                self._refuse("realm", None, now_ms)
             except FrameError as err:
-                self.counters.refuse(err.reason, device, now_ms)
+                self._refuse(err.reason, device, now_ms)
             except CoverageFull:
-                self.counters.refuse("count", device, now_ms)
+                self._refuse("count", device, now_ms)
         for key, coverage in admitted.touched.items():
             row = CoverageRow(*key, coverage.closed.flat(), coverage.gaps.flat())
             admitted.commit.coverage.append(row)
         return admitted
 
-    def _admit_one(self, admitted: Admitted, device: int, data: bytes, now_ms: int) -> None:
+    def _refuse(self, reason: str, device: int | None, now_ms: int) -> None:
+        self.counters.refuse(reason, device, now_ms)
+        self.tell(reason, device or 0)
+
+    def _admit_one(self, admitted: Admitted, device: int, lane: Lane, data: bytes, now_ms: int) -> None:
+        barred = self.barred.get(device)
+        if barred is not None:
+            raise FrameError(barred, f"device {device} is {barred}")
         key = self.keys.get(device)
         if key is None:
             raise FrameError("unknown_device", f"device {device} is not enrolled")
@@ -127,6 +143,9 @@ class Ingest:
             raise
         if envelope.device != device:
             raise FrameError("device", f"names device {envelope.device} under the topic of {device}")
+        if envelope.lane != lane:
+            # Counted only: the MAC covers the frame's own lane, so that one counts, and nothing is lost.
+            self._refuse("lane", device, now_ms)
         decoded, refused = self._decode(envelope, now_ms)
         if envelope.n == 0:
             self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
@@ -142,7 +161,7 @@ class Ingest:
         except Exception:
             log.exception("frame of device %d could not be decoded", envelope.device)
             reason = "shape"
-        self.counters.refuse(reason, envelope.device, now_ms)
+        self._refuse(reason, envelope.device, now_ms)
         return None, REASONS[reason]
 
     def _keep_poison(
@@ -171,11 +190,14 @@ class Ingest:
         last = envelope.row + envelope.n - 1
         coverage = self._coverage_or_broken(admitted, key)
         dated = None if decoded is None else self._date(admitted, decoded, now_ms)
+        coverage.mark(now_ms)
         fresh = coverage.add(envelope.row, last)  # from here on nothing may fail: these rows count as safe
         said = [(envelope.row, refused)] if refused else []
         urgent = envelope.lane != Lane.LIVE or not fresh
         if not fresh:
             self.counters.duplicates += 1
+            if coverage.long_closed(last) and envelope.lane not in REPEATED_LANES:
+                self._refuse("replay", envelope.device, now_ms)  # harmless: acknowledged as any repeat
             admitted.owed.append((key, True, said))
             return
         admitted.touched[key] = coverage
@@ -325,7 +347,7 @@ class Ingest:
         try:
             self._show_all([shown], events)
         except Exception:  # noqa: BLE001 -- see show
-            self.counters.refuse("shape", shown.frame.envelope.device, shown.t_hub_ms)
+            self._refuse("shape", shown.frame.envelope.device, shown.t_hub_ms)
 
     def _show_all(self, all_shown: list[Shown], events: list[Event]) -> None:
         """Events go first: nothing else can keep an SOS from being told."""
@@ -346,14 +368,35 @@ class Ingest:
         slot = self.units.only_slot(head.device)
         newest_ms = max(times)
         if slot is not None and newest_ms <= t_hub_ms + AHEAD_MS_MAX:
-            changes.add_columns(slot, head.kind, times, ranks, decoded.columns, tag)
+            columns = decoded.columns
+            if not tag and head.kind == Kind.STATE and not self.gates.near(head.device, times[-1], columns):
+                columns = self._gated(changes, slot, shown, times, columns)
+            changes.add_columns(slot, head.kind, times, ranks, columns, tag)
             changes.rx.append((slot, newest_ms, t_hub_ms, tag))
             return
         for slot, rows in self._by_slot(head.device, times, t_hub_ms, changes).items():
             columns = {bit: [column[i] for i in rows] for bit, column in decoded.columns.items()}
             some = [times[i] for i in rows]
+            if not tag and head.kind == Kind.STATE:
+                columns = self._gated(changes, slot, shown, some, columns)
             changes.add_columns(slot, head.kind, some, [ranks[i] for i in rows], columns, tag)
             changes.rx.append((slot, max(some), t_hub_ms, tag))
+
+    def _gated(
+        self, changes: Changes, slot: int, shown: Shown, times: list[int], columns: Columns
+    ) -> Columns:
+        """Rows without positions that nothing could have reached. Not for estimated times: they are no
+        measure of speed."""
+        device = shown.frame.envelope.device
+        if LAT not in columns or LON not in columns:
+            return columns
+        doubted = self.gates.judge(device, self.units.rows[slot].kind, times, columns)
+        if not doubted:
+            return columns
+        changes.quarantined.append(slot)
+        if not self._restoring:
+            self._refuse("teleport", device, shown.t_hub_ms)
+        return without(columns, doubted)
 
     def _by_slot(
         self, device: int, times: list[int], t_hub_ms: int, changes: Changes
@@ -361,7 +404,7 @@ class Ingest:
         """Rows by the unit that carried the device then; those from the future are kept out."""
         rows: dict[int, list[int]] = {}
         if max(times) > t_hub_ms + AHEAD_MS_MAX:
-            self.counters.refuse("future", device, t_hub_ms)
+            self._refuse("future", device, t_hub_ms)
         for i, t_ms in enumerate(times):
             ahead = t_ms > t_hub_ms + AHEAD_MS_MAX
             slot = self.units.slot_at(device, min(t_ms, t_hub_ms))
@@ -401,11 +444,8 @@ class Ingest:
         """Show frames out of the log again, as of their coming; how many were usable. At start-up."""
         admitted = Admitted(Commit(0))
         for stored in frames:
-            key = self.keys.get(stored.device)
-            if key is None:
-                continue
             try:
-                decoded = frame.decode(frame.open_envelope(stored.raw, key))
+                decoded = open_logged(stored, self.keys.logged)
             except FrameError as err:
                 self.counters.refuse(err.reason, stored.device, stored.t_hub_ms)
                 continue
@@ -414,7 +454,9 @@ class Ingest:
             fresh = list(zip(flat[::2], flat[1::2], strict=True))
             times = [zero_ms + t_mono_ms for t_mono_ms in decoded.t_mono_ms]
             admitted.shown.append(Shown(decoded, fresh, times, tag, stored.t_hub_ms))
+        self._restoring = True  # what is old news is not told again
         self.show(admitted)
+        self._restoring = False
         return len(admitted.shown)
 
     # --- acknowledgements --------------------------------------------------------------------------------

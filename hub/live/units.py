@@ -23,6 +23,7 @@ class Units:
         self.slot_by_id: dict[str, int] = {}
         self._stale_ms: F64 = np.zeros(0)  # by slot
         self._device: dict[int, int] = {}  # slot -> device bound now
+        self._carrier: dict[int, int] = {}  # and the other way round
         self._carried: dict[int, list[tuple[int, int, int]]] = {}  # device -> [(from, to, slot)]
         self._only: dict[int, int] = {}  # device -> slot, when it was ever bound to one unit only
 
@@ -53,6 +54,7 @@ class Units:
                 now.setdefault(slot, binding.device)
         changed = {slot for slot in now | self._device if now.get(slot) != self._device.get(slot)}
         self._carried, self._device = carried, now
+        self._carrier = {device: slot for slot, device in now.items()}
         self._only = {
             device: spans[0][2]
             for device, spans in carried.items()
@@ -79,6 +81,15 @@ class Units:
             for from_ms, to_ms, carrier in spans
             if carrier == slot
         ]
+
+    def device_of(self, slot: int) -> int:
+        """The device bound to this unit now, 0 for none."""
+        return self._device.get(slot, 0)
+
+    def callsign_of(self, device: int) -> str:
+        """Of the unit that the device is bound to now, or ""."""
+        slot = self._carrier.get(device)
+        return "" if slot is None else self.rows[slot].callsign
 
     def slots_of(self, device: int) -> set[int]:
         """Every slot whose unit ever carried the device."""

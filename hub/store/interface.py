@@ -113,12 +113,38 @@ class Binding(NamedTuple):
     to_utc_ms: int | None
 
 
+class PersonRow(NamedTuple):
+    """An account. `sees`: agencies with commas between them, or "*"; `password`: argon2's own form, or None."""
+
+    name: str
+    role: str
+    agency: str
+    sees: str
+    team: str
+    state: str
+    password: str | None = None
+
+
 class SessionRow(NamedTuple):
-    """A session without its secret."""
+    """A session without its secret. `by_link`: it began with a one-time link."""
 
     id: str
     user: str
-    role: str
+    created_utc_ms: int
+    expires_utc_ms: int
+    seen_utc_ms: int
+    address: str
+    browser: str
+    by_link: int
+
+
+class TokenRow(NamedTuple):
+    """An API token without its secret. `scope`: permissions with spaces between them."""
+
+    id: str
+    user: str
+    name: str
+    scope: str
     created_utc_ms: int
     expires_utc_ms: int
 

@@ -5,10 +5,11 @@ line beside a running hub) has changed something.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from hub.errors import RosterError
-from hub.store.chain import START, canonical, link
+from hub.store.chain import START, Verdict, canonical, link, verify
 from hub.store.devices import Devices
 from hub.store.interface import Binding, Hold, UnitRow
 from hub.store.people import People
@@ -35,6 +36,10 @@ class SqliteRegistry:
     def version(self) -> int:
         """SQLite's own counter of changes made by other connections."""
         return int(str(self._file.rows("PRAGMA data_version")[0][0]))
+
+    def together(self) -> AbstractContextManager[None]:
+        """Several methods in one transaction."""
+        return self._file.all_or_none()
 
     # --- units and bindings ------------------------------------------------------------------------------
 
@@ -83,17 +88,40 @@ class SqliteRegistry:
             "INSERT OR IGNORE INTO devices (device, epoch, enrolled_utc_ms) VALUES (?, 0, ?)",
             [device, t_utc_ms],
         )
-        bound = self._file.rows("SELECT unit FROM bindings WHERE device = ? AND to_utc_ms IS NULL", [device])
-        if bound and bound[0][0] == unit_id:
-            return new
-        self._file.write(
-            "UPDATE bindings SET to_utc_ms = ? WHERE device = ? AND to_utc_ms IS NULL", [t_utc_ms, device]
-        )
-        start_ms = t_utc_ms if bound else 0
-        self._file.write(
-            "INSERT INTO bindings (device, unit, from_utc_ms) VALUES (?, ?, ?)", [device, unit_id, start_ms]
-        )
+        bound = self._file.rows("SELECT unit, to_utc_ms FROM bindings WHERE device = ? ORDER BY id", [device])
+        if (unit_id, None) not in bound:
+            self.bind(device, unit_id, t_utc_ms if bound else 0)
         return new
+
+    def bind(self, device: int, unit_id: str, from_utc_ms: int) -> None:
+        """From this time on the device is carried by this unit. What was said of later times counts no more.
+
+        RosterError: no such device or unit.
+        """
+        with self._file.all_or_none():
+            for table, column, value in (("devices", "device", device), ("units", "id", unit_id)):
+                if not self._file.rows(f"SELECT 1 FROM {table} WHERE {column} = ?", [value]):
+                    raise RosterError(f"binding: no {table[:-1]} {str(value)[:20]!r}")
+            self._end_bindings(device, from_utc_ms)
+            self._file.write(
+                "INSERT INTO bindings (device, unit, from_utc_ms) VALUES (?, ?, ?)",
+                [device, unit_id, from_utc_ms],
+            )
+
+    def unbind(self, device: int, t_utc_ms: int) -> bool:
+        """From this time on nobody carries the device. False: nobody did."""
+        with self._file.all_or_none():
+            return self._end_bindings(device, t_utc_ms)
+
+    def _end_bindings(self, device: int, t_utc_ms: int) -> bool:
+        later = self._file.write(
+            "DELETE FROM bindings WHERE device = ? AND from_utc_ms >= ?", [device, t_utc_ms]
+        )
+        cut = self._file.write(
+            "UPDATE bindings SET to_utc_ms = ? WHERE device = ? AND coalesce(to_utc_ms, ?) > ?",
+            [t_utc_ms, device, t_utc_ms + 1, t_utc_ms],
+        )
+        return later + cut > 0
 
     # --- holds, settings, records ------------------------------------------------------------------------
 
@@ -132,22 +160,18 @@ class SqliteRegistry:
                 [seq, t_utc_ms, who, what, text, previous, digest],
             )
 
-    def records(self) -> list[tuple[object, ...]]:
-        """(seq, t_utc_ms, who, what, content, previous, digest), oldest first."""
-        return self._file.rows("SELECT * FROM records ORDER BY seq")
+    def records(self, after: int = 0, most: int = -1) -> list[tuple[object, ...]]:
+        """(seq, t_utc_ms, who, what, content, previous, digest), oldest first; all, or at most so many after one."""
+        sql = "SELECT * FROM records WHERE seq > ? ORDER BY seq LIMIT ?"
+        return self._file.rows(sql, [after, most])
+
+    def audit(self, expect: tuple[int, str] | None = None) -> Verdict:
+        """Whether the chain of operator records is whole, and its head."""
+        return verify(self.records(), expect)
 
     def verify_records(self) -> str | None:
         """None when the chain is whole, else the first place where it is broken."""
-        previous = START
-        for expected, row in enumerate(self.records(), 1):
-            seq, t_utc_ms, who, what, content, said, digest = row
-            if seq != expected:
-                return f"records: number {seq} where {expected} belongs"
-            made = link(previous, expected, int(str(t_utc_ms)), str(who), str(what), str(content))
-            if said != previous or digest != made:
-                return f"records: number {seq} ({what}) does not fit the chain"
-            previous = made
-        return None
+        return self.audit().broken
 
     def check(self) -> str:
         """SQLite's own word on the file: `ok`, or what is wrong."""

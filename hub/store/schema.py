@@ -80,6 +80,7 @@ def _identity_schema(db: Database) -> None:
         "ALTER TABLE sessions ADD COLUMN seen_utc_ms INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE sessions ADD COLUMN browser TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN by_link INTEGER NOT NULL DEFAULT 0",
     ):
         db.execute(statement)
     db.table("codes").create(
@@ -120,6 +121,7 @@ def _identity_schema(db: Database) -> None:
             "until_utc_ms": int,
             "ended_utc_ms": int,
             "why": str,
+            "offered_to": str,
         },
         pk="key_id",
     )

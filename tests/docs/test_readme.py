@@ -3,6 +3,7 @@ those that end by themselves are run."""
 
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from functools import cache
@@ -84,25 +85,50 @@ def test_make_targets_that_are_named_exist() -> None:
         assert named <= targets, (page.name, named - targets)
 
 
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
 def test_the_readmes_way_to_a_real_receiver_works(tmp_path: Path) -> None:
-    """Roster entry and key at the hub, sample configuration at the gateway, its check: as written, in one folder."""
+    """Hub beyond loopback, code, enrolment, check: as written, in one folder; only the ports are free ones."""
     calls = {tuple(call[:2]): call for call in calls_of(ROOT / "README.md")}
 
-    def run(program: str, command: str, *more: str) -> subprocess.CompletedProcess[str]:
-        words = [*calls[program, command][1:], *more]
+    def words(program: str, command: str, *more: str) -> list[str]:
+        return [sys.executable, "-m", PROGRAMS[program], *calls[program, command][1:], *more]
+
+    def run(command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", PROGRAMS[program], *words],
-            capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60,
+            command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60
         )  # fmt: skip
 
-    added = run("zhantu-hub", "roster")
-    assert added.returncode == 0, added.stderr
-    key = tmp_path / "keys/1101.key"
-    assert key.stat().st_mode & 0o777 == 0o600
-    sample = run("zhantu-edge", "config").stdout
-    sample = sample.replace("number = 1001", "number = 1101").replace('"1001.key"', '"keys/1101.key"')
-    (tmp_path / "edge.toml").write_text(sample.replace("port = 18830", "port = 9"))
-    checked = run("zhantu-edge", "check", "--seconds", "1")
-    assert checked.returncode == 1
-    assert "gnss: NOT OPEN: no such device" in checked.stdout
-    assert "hub: NO BROKER" in checked.stdout
+    ports = ["--port", free_port(), "--mqtt-port", free_port(), "--devices-port", free_port()]
+    with (
+        (tmp_path / "hub.log").open("w") as errors,
+        subprocess.Popen(
+            words("zhantu-hub", "run", *ports), stdout=subprocess.PIPE, stderr=errors, text=True, cwd=tmp_path
+        ) as hub,
+    ):
+        try:
+            assert hub.stdout is not None
+            said = hub.stdout.readline()
+            assert "https://" in said, said + (tmp_path / "hub.log").read_text()
+            made = run(words("zhantu-hub", "enrol"))
+            assert made.returncode == 0, made.stderr
+            (code,) = [
+                line.split(" ", 1)[1].strip() for line in made.stdout.splitlines() if line.startswith("code ")
+            ]
+            enrolled = run([code if word == "CODE" else word for word in words("zhantu-edge", "enrol")])
+            assert enrolled.returncode == 0, enrolled.stderr
+            assert "济南消防-11" in enrolled.stdout
+            assert (tmp_path / "gateway/device.key").stat().st_mode & 0o777 == 0o600
+            checked = run(words("zhantu-edge", "check", "--seconds", "1"))
+            assert "hub: answers in" in checked.stdout, checked.stdout + checked.stderr
+            again = run(
+                [code if word == "CODE" else word for word in words("zhantu-edge", "enrol", "--replace")]
+            )
+            assert (again.returncode, "used" in again.stderr) == (1, True), again.stderr
+        finally:
+            hub.terminate()
+            hub.wait(20)

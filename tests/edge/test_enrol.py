@@ -131,6 +131,9 @@ def test_the_configuration_names_the_ports_that_are_there(tmp_path: Path) -> Non
         assert [(p.name, p.path, p.driver, p.baud) for p in loaded.ports] == [
             ("gnss", "/dev/serial/by-id/usb-u-blox", "gnss", 0), ("gnss-2", "/dev/ttyUSB0", "gnss", 0),
         ][: len(found)]  # fmt: skip
+    built_in = enrol.config_text(tmp_path, [PortInfo("/dev/ttyS0", "", "n/a")])
+    assert '# path = "/dev/ttyS0"' in built_in, "nothing is on it, and check would call it silent for ever"
+    assert "\n[[port]]" not in built_in
     assert "/var/lib/zhantu/spool.db" in enrol.config_text(Path("/etc/zhantu"), [])
 
 

@@ -133,9 +133,9 @@ class Hub:
         except httpx.HTTPError:
             return False
 
-    def link(self) -> str:
-        """A fresh one-time sign-in link."""
-        made = self.command("user", "link", "--url", self.url, "--json")
+    def link(self, role: str = "safety-officer") -> str:
+        """A fresh one-time sign-in link of the person called like the role. A safety officer sees all of a unit."""
+        made = self.command("user", "link", "--name", role, "--role", role, "--url", self.url, "--json")
         return str(json.loads(made)["link"])
 
     def client(self) -> httpx.Client:

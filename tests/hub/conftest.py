@@ -9,16 +9,30 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import paho.mqtt.client as paho
 import pytest
+from argon2 import PasswordHasher
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from starlette.types import ASGIApp
 
+from hub.api import app as api
+from hub.api.guard import Names
 from hub.app import Hub
+from hub.identity.authority import Authority
+from hub.identity.commanders import Commanders
+from hub.identity.enrolment import Enrolment
 from hub.identity.keys import KeyRing, load_master
+from hub.identity.list_sender import ListSender
+from hub.identity.people import Passwords
+from hub.identity.permissions import Permission
+from hub.identity.signin import SignIn
+from hub.identity.watch import Watch
 from hub.live.clock import HubClock
 from hub.live.counters import Counters
 from hub.live.events import Event
+from hub.live.feed import Feed
 from hub.live.history import Decoder, History
 from hub.live.ingest import Ingest
 from hub.live.picture import Picture
@@ -26,6 +40,7 @@ from hub.live.pipeline import Pipeline
 from hub.live.units import Units
 from hub.mqtt import Inbox
 from hub.settings import Settings
+from hub.state import Health, HubState
 from hub.store.interface import UnitRow
 from hub.store.registry import SqliteRegistry
 from hub.store.segments import SegmentLog
@@ -72,11 +87,13 @@ class Bench:
         self.counters = Counters()
         self.hub_clock = HubClock(self.clock)
         self.ingest = Ingest(
-            self.realm, self.log, self.keys, self.units, self.picture, self.hub_clock, self.counters
-        )
-        self.history = History(self.log, self.keys.get)
+            self.realm, self.log, self.keys, self.units, self.picture, self.hub_clock, self.counters,
+            lambda reason, device: self.refusals.append((reason, device)),
+        )  # fmt: skip
+        self.history = History(self.log, self.keys.logged)
         self.sent: list[tuple[int, bytes]] = []
         self.told: list[Event] = []
+        self.refusals: list[tuple[str, int]] = []
         self.load()
 
     def close(self) -> None:
@@ -96,7 +113,7 @@ class Bench:
         self.load()
 
     def load(self) -> None:
-        self.keys.replace(self.registry.devices.epochs())
+        self.keys.replace(self.registry.devices.epochs(), self.registry.devices.all_epochs())
         self.units.load(self.registry.units(), self.registry.bindings())
 
     # --- the device's side ---------------------------------------------------------------------------
@@ -195,7 +212,7 @@ class Bench:
 
     def stored_rows(self) -> list[tuple[int, int, int, int]]:
         """(device, boot, stream, row) of every row in the log, in order, as an export would give it."""
-        decoder = Decoder(self.log, self.keys.get)
+        decoder = Decoder(self.log, self.keys.logged)
         stored = self.log.all_frames(0, 2**52)
         return [tuple(row[:4]) for one in stored for row in decoder.rows(one, quarantined=True)]  # type: ignore[misc]
 
@@ -264,6 +281,99 @@ def piped(bench: Bench) -> Iterator[Piped]:
     made = Piped(bench)
     yield made
     made.writer.shutdown()
+
+
+HOST = "http://127.0.0.1:8600"
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health([], [])
+
+
+@pytest.fixture
+def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
+    """All of a hub that its HTTP needs, without sockets. Passwords are hashed with little memory."""
+    feed = Feed(
+        bench.picture, bench.units, bench.ingest.events, lambda: {"broker": True}, bench.clock,
+        realm="live", drill=False,
+    )  # fmt: skip
+    quick = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    sign_in = SignIn(bench.registry, bench.clock, token_s=900, session_s=3600, passwords=quick)
+    watch = Watch(bench.registry, bench.clock, lambda message: feed.say(message, Permission.SECURITY))
+    sign_in.alarm = watch.tell
+    authority = Authority(MASTER, "live", tmp_path / "tls", bench.clock)
+    commanders = Commanders(
+        bench.registry, authority.sign, authority.signer, "live", bench.clock, feed.say,
+        lambda reason, words: watch.tell(reason, 0, words),
+    )  # fmt: skip
+    feed.greetings += [watch.greeting, commanders.greeting]
+    sender = ListSender(
+        lambda: commanders.standing, set, bench.units, bench.picture, bench.keys,
+        lambda _device, _data: None, bench.clock,
+    )  # fmt: skip
+    with ThreadPoolExecutor(1) as readers:
+        yield HubState(
+            settings=Settings(),
+            version="1",
+            clock=bench.hub_clock,
+            authority=authority,
+            registry=bench.registry,
+            enrolment=Enrolment(Settings(), bench.registry, authority, bench.keys, bench.clock, watch.tell),
+            reload=bench.load,
+            sign_in=sign_in,
+            watch=watch,
+            commanders=commanders,
+            list_sender=sender,
+            units=bench.units,
+            picture=bench.picture,
+            feed=feed,
+            ingest=bench.ingest,
+            history=bench.history,
+            counters=bench.counters,
+            readers=readers,
+            health=lambda: health,
+            gauges=lambda: {"units": 1.0},
+        )
+
+
+class Browser:
+    """One request at a time; cookies are kept. `client` is the address it comes from."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.jar = httpx.Cookies()
+
+    def __call__(
+        self, method: str, path: str, client: str = "127.0.0.1", base: str = HOST, **more: Any
+    ) -> httpx.Response:
+        async def go() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, client=(client, 1))
+            async with httpx.AsyncClient(transport=transport, base_url=base, cookies=self.jar) as http:
+                answer = await http.request(method, path, **more)
+                self.jar.update(http.cookies)
+                if 'zhantu=""' in answer.headers.get("set-cookie", ""):
+                    self.jar.clear()
+                return answer
+
+        return asyncio.run(go())
+
+
+@pytest.fixture
+def new_browser(state: HubState, tmp_path: Path) -> Callable[[], Browser]:
+    """Browsers of one hub, each with cookies of its own."""
+    static = tmp_path / "static"
+    (static / "assets").mkdir(parents=True)
+    (static / "index.html").write_text("<p>screen")
+    (static / "assets" / "a.mjs").write_text("1")
+    (static / "assets" / "b.geojson").write_text("{}")
+    made = api.make(state, Names("127.0.0.1", 8600, ("hub.example",)), static)
+    return lambda: Browser(made)
+
+
+@pytest.fixture
+def ask(new_browser: Callable[[], Browser]) -> Browser:
+    return new_browser()
 
 
 class Running:

@@ -1,8 +1,7 @@
 """HTTP: sign-in, who may see what, safe headers, typed answers."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,88 +9,21 @@ import httpx
 import msgpack
 import numpy as np
 import pytest
-from starlette.routing import Mount
 
 from hub.api import app as api
 from hub.api.guard import Names
-from hub.identity.signin import TRIES_MAX, TRIES_WINDOW_MS, SignIn
-from hub.live.feed import Feed
-from hub.settings import Settings
+from hub.identity.permissions import ALLOWED, Role
+from hub.identity.signin import FREE_TRIES_OF_ADDRESS, FREE_TRIES_OF_NAME, WAIT_MS_MAX
 from hub.state import Health, HubState
 
 HOST = "http://127.0.0.1:8600"
-OPEN = {("GET", "/healthz"), ("GET", "/metrics"), ("POST", "/api/v1/session")}
-
-
-@pytest.fixture
-def health() -> Health:
-    return Health([], [])
-
-
-@pytest.fixture
-def state(bench: Any, health: Health) -> Iterator[HubState]:
-    sign_in = SignIn(bench.registry, bench.clock, token_s=900, session_s=3600)
-    feed = Feed(
-        bench.picture,
-        bench.units,
-        bench.ingest.events,
-        lambda: {"broker": True},
-        bench.clock,
-        realm="live",
-        drill=False,
-    )
-    with ThreadPoolExecutor(1) as readers:
-        yield HubState(
-            settings=Settings(),
-            version="1",
-            clock=bench.hub_clock,
-            sign_in=sign_in,
-            units=bench.units,
-            picture=bench.picture,
-            feed=feed,
-            ingest=bench.ingest,
-            history=bench.history,
-            counters=bench.counters,
-            readers=readers,
-            health=lambda: health,
-            gauges=lambda: {"units": 1.0},
-        )
-
-
 Ask = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def ask(state: HubState, tmp_path: Path) -> Ask:
-    """One request at a time, cookies kept, `client` the address it comes from."""
-    static = tmp_path / "static"
-    (static / "assets").mkdir(parents=True)
-    (static / "index.html").write_text("<p>screen")
-    (static / "assets" / "a.mjs").write_text("1")
-    (static / "assets" / "b.geojson").write_text("{}")
-    made = api.make(state, Names("127.0.0.1", 8600, ("hub.example",)), static)
-    jar = httpx.Cookies()
-
-    def request(
-        method: str, path: str, client: str = "127.0.0.1", base: str = HOST, **more: Any
-    ) -> httpx.Response:
-        async def go() -> httpx.Response:
-            transport = httpx.ASGITransport(made, client=(client, 1))
-            async with httpx.AsyncClient(transport=transport, base_url=base, cookies=jar) as http:
-                answer = await http.request(method, path, **more)
-                jar.update(http.cookies)
-                if 'zhantu=""' in answer.headers.get("set-cookie", ""):
-                    jar.clear()
-                return answer
-
-        return asyncio.run(go())
-
-    return request
-
-
-@pytest.fixture
 def signed_in(ask: Ask, state: HubState) -> Ask:
-    assert ask("POST", "/api/v1/session", json={"token": state.sign_in.new_token("李")}).status_code == 200
+    token = state.sign_in.new_token("李", Role.SAFETY_OFFICER)
+    assert ask("POST", "/api/v1/session", json={"token": token}).status_code == 200
     return ask
 
 
@@ -99,12 +31,22 @@ def test_sign_in_and_out(ask: Ask, state: HubState, bench: Any) -> None:
     token = state.sign_in.new_token("李")
     assert ask("GET", "/api/v1/session").status_code == 401
     answer = ask("POST", "/api/v1/session", json={"token": token})
-    assert answer.json() == {
+    said = answer.json()
+    assert len(said.pop("session")) == 8
+    assert said == {
         "name": "李",
         "role": "commander",
+        "title_zh": "指挥员",
+        "title_en": "Commander",
+        "agency": "",
+        "sees": ["*"],
+        "team": "",
         "realm": "live",
         "drill": False,
         "version": "1",
+        "permissions": sorted(ALLOWED[Role.COMMANDER]),
+        "expires_utc_ms": bench.clock() + 3_600_000,
+        "has_password": False,
     }
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
@@ -130,7 +72,7 @@ def test_a_token_works_once_and_expires(ask: Ask, state: HubState, bench: Any) -
 
 def test_a_session_expires_or_is_ended(signed_in: Ask, state: HubState, bench: Any) -> None:
     assert signed_in("GET", "/api/v1/units").status_code == 200
-    (session,) = bench.registry.people.sessions(bench.clock())
+    ((session, _person),) = bench.registry.people.sessions(bench.clock())
     bench.registry.people.end_session(session.id, bench.clock())
     bench.clock.now += 1_000
     assert signed_in("GET", "/api/v1/units").status_code == 401
@@ -140,40 +82,180 @@ def test_a_session_expires_or_is_ended(signed_in: Ask, state: HubState, bench: A
     assert signed_in("GET", "/api/v1/units").status_code == 401
 
 
+def sign_in(ask: Ask, body: dict[str, str], client: str = "127.0.0.1") -> httpx.Response:
+    return ask("POST", "/api/v1/session", client=client, json=body)
+
+
 def test_guessing_is_throttled_and_never_locks_out_a_right_token(
     ask: Ask, state: HubState, bench: Any
 ) -> None:
-    for _ in range(TRIES_MAX):
-        assert ask("POST", "/api/v1/session", json={"token": "guess"}).status_code == 401
-    answer = ask("POST", "/api/v1/session", json={"token": "guess"})
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
-    assert ask("POST", "/api/v1/session", json={"token": state.sign_in.new_token("Li")}).status_code == 200
-    bench.clock.now += TRIES_WINDOW_MS
-    assert ask("POST", "/api/v1/session", json={"token": "guess"}).status_code == 401
+    for _ in range(FREE_TRIES_OF_ADDRESS):
+        assert sign_in(ask, {"token": "guess"}).status_code == 401
+    waits = []
+    for _ in range(12):
+        answer = sign_in(ask, {"token": "guess"})
+        assert answer.status_code == 429
+        waits.append(int(answer.headers["retry-after"]))
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+    assert sign_in(ask, {"token": "guess"}, "10.0.0.9").status_code == 401, "another address does not wait"
+    assert sign_in(ask, {"token": state.sign_in.new_token("Li")}).status_code == 200
+    bench.clock.now += WAIT_MS_MAX
+    assert sign_in(ask, {"token": "guess"}).status_code == 401
+    assert [notice.reason for notice in state.watch.open()] == ["sign_in"]
 
 
-def test_every_route_needs_sign_in_but_the_named(ask: Ask, state: HubState) -> None:
-    """Walks the app's own routes, so that a new one is covered."""
-    guarded = api.make(state, Names("127.0.0.1", 8600, ()))
-    paths = set()
-    for route in guarded._app.routes:  # type: ignore[attr-defined]
-        if isinstance(route, Mount) or not hasattr(route, "methods"):
-            continue
-        paths |= {(method, route.path) for method in route.methods - {"HEAD"}}
-    schema = guarded._app.openapi()["paths"]  # type: ignore[attr-defined]
-    paths |= {(method.upper(), path) for path, methods in schema.items() for method in methods}
-    assert ("GET", "/api/v1/units/{unit_id}") in paths
-    for method, path in sorted(paths - OPEN - {("GET", "/")}):
-        if (method, path) == ("DELETE", "/api/v1/session"):
-            continue  # signing out when signed out is no secret
-        assert ask(method, path.replace("{unit_id}", "u1")).status_code == 401, (method, path)
+PASSWORD = "correct horse 战图"
 
 
-def test_metrics_from_loopback_or_signed_in(ask: Ask, state: HubState) -> None:
+@pytest.fixture
+def li(ask: Ask, state: HubState) -> dict[str, str]:
+    """Somebody with a password; signed out."""
+    sign_in(ask, {"token": state.sign_in.new_token("Li")})
+    assert ask("PUT", "/api/v1/session/password", json={"password": PASSWORD}).status_code == 204
+    assert ask("DELETE", "/api/v1/session").status_code == 204
+    return {"name": "Li", "password": PASSWORD}
+
+
+def test_name_and_password(ask: Ask, state: HubState, bench: Any, li: dict[str, str]) -> None:
+    assert sign_in(ask, li).json()["has_password"] is True
+    assert PASSWORD not in str(bench.registry._file.rows("SELECT * FROM users"))
+    words = set()
+    for wrong in ({**li, "password": "x" * 12}, {**li, "name": "nobody"}, {"name": "Li", "password": "y"}):
+        answer = sign_in(ask, wrong)
+        assert answer.status_code == 401
+        words.add(answer.json()["detail"])
+    assert words == {"name and password do not fit"}, "who has an account is not told"
+    for incomplete in ({}, {"name": "Li"}, {"password": PASSWORD}):
+        assert sign_in(ask, incomplete).status_code == 422
+
+
+def test_guessing_a_password_waits_and_never_locks_out_another_address(
+    ask: Ask, state: HubState, bench: Any, li: dict[str, str]
+) -> None:
+    for _ in range(FREE_TRIES_OF_NAME):
+        assert sign_in(ask, {**li, "password": "guess" * 3}, "10.0.0.9").status_code == 401
+    answer = sign_in(ask, li, "10.0.0.9")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1"), "not even looked at"
+    assert sign_in(ask, li, "10.0.0.10").status_code == 200
+    state.sign_in.new_token("Wang")
+    assert sign_in(ask, {"name": "Wang", "password": "guess" * 3}, "10.0.0.9").status_code == 401
+    bench.clock.now += 1_000
+    assert sign_in(ask, li, "10.0.0.9").status_code == 200
+    assert sign_in(ask, {**li, "password": "guess" * 3}, "10.0.0.9").status_code == 401, "and forgiven"
+
+
+def test_changing_a_password(ask: Ask, new_browser: Any, state: HubState, li: dict[str, str]) -> None:
+    other = new_browser()
+    assert sign_in(ask, li).status_code == sign_in(other, li).status_code == 200
+    path, new = "/api/v1/session/password", "another long one"
+    assert ask("PUT", path, json={"password": new}).status_code == 422, "the old one is needed"
+    assert ask("PUT", path, json={"password": new, "old": "x"}).status_code == 422
+    for bad in ("short", "x" * 129, "aaaaaaaaaaaaa", "Password123"):
+        assert ask("PUT", path, json={"password": bad, "old": PASSWORD}).status_code == 422, bad
+    unused = state.sign_in.new_token("Li")
+    assert ask("PUT", path, json={"password": new, "old": PASSWORD}).status_code == 204
+    assert ask("GET", "/api/v1/session").status_code == 200
+    assert other("GET", "/api/v1/session").status_code == 401, "other sessions end at once"
+    assert sign_in(other, {"token": unused}).status_code == 401, "so do links"
+    assert sign_in(other, li).status_code == 401
+    assert sign_in(other, {**li, "password": new}).status_code == 200
+    sign_in(other, {"token": state.sign_in.new_token("Li")})
+    assert other("PUT", path, json={"password": PASSWORD}).status_code == 204, (
+        "a link replaces a forgotten one"
+    )
+
+
+def test_cookie_over_https(ask: Ask, new_browser: Any, state: HubState) -> None:
+    base = "https://hub.example"
+    answer = ask("POST", "/api/v1/session", base=base, json={"token": state.sign_in.new_token("Li")})
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-zhantu=")
+    assert {"HttpOnly", "SameSite=strict", "Secure", "Path=/"} <= set(cookie.split("; "))
+    assert "domain" not in cookie.lower()
+    secret = cookie.partition(";")[0].partition("=")[2]
+    for name, wanted in (("__Host-zhantu", 200), ("zhantu", 401)):
+        headers = {"cookie": f"{name}={secret}"}
+        assert new_browser()("GET", "/api/v1/session", base=base, headers=headers).status_code == wanted, name
+
+
+def test_api_tokens(ask: Ask, new_browser: Any, state: HubState, bench: Any) -> None:
+    sign_in(ask, {"token": state.sign_in.new_token("Li")})
+    wanted = {"name": "wall display", "scope": ["picture"], "days": 1}
+    for bad in (
+        {"scope": ["people"]}, {"scope": ["order"]}, {"scope": ["all-clear"]}, {"scope": []}, {"days": 0},
+        {"days": 366}, {"name": ""}, {"scope": ["nonsense"]},
+    ):  # fmt: skip
+        assert ask("POST", "/api/v1/tokens", json={**wanted, **bad}).status_code == 422, bad
+    made = ask("POST", "/api/v1/tokens", json=wanted).json()
+    assert made["token"].startswith("zt_")
+    assert made["token"] not in str(bench.registry._file.rows("SELECT * FROM api_tokens"))
+    program, headers = new_browser(), {"Authorization": f"Bearer {made['token']}"}
+    said = program("GET", "/api/v1/session", headers=headers).json()
+    assert (said["name"], said["permissions"], said["session"]) == ("Li", ["picture"], made["id"])
+    assert program("GET", "/api/v1/units", headers=headers).status_code == 200
+    assert program("GET", "/api/v1/notices", headers=headers).status_code == 403
+    for path, body in (("tokens", wanted), ("session/password", {"password": PASSWORD})):
+        method = "POST" if path == "tokens" else "PUT"
+        assert program(method, f"/api/v1/{path}", headers=headers, json=body).status_code == 403, path
+    (listed,) = ask("GET", "/api/v1/tokens").json()["tokens"]
+    assert (listed["id"], listed["name"], listed["scope"]) == (made["id"], "wall display", ["picture"])
+    wrong = {"Authorization": "Bearer zt_nonsense"}
+    assert ask("GET", "/api/v1/units", headers=wrong).status_code == 401, "a cookie beside it does not help"
+    bench.clock.now += 86_400_000
+    assert program("GET", "/api/v1/units", headers=headers).status_code == 401, "expired"
+
+
+def test_an_ended_api_token_is_refused_at_once(ask: Ask, new_browser: Any, state: HubState) -> None:
+    sign_in(ask, {"token": state.sign_in.new_token("Li")})
+    made = ask("POST", "/api/v1/tokens", json={"name": "x", "scope": ["picture"], "days": 1}).json()
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    other = new_browser()
+    sign_in(other, {"token": state.sign_in.new_token("Wang")})
+    assert other("GET", "/api/v1/tokens").json() == {"tokens": []}
+    assert other("DELETE", f"/api/v1/tokens/{made['id']}").status_code == 404, "another's"
+    assert other("GET", "/api/v1/units", headers=headers).status_code == 200
+    assert ask("DELETE", f"/api/v1/tokens/{made['id']}").status_code == 204
+    assert other("GET", "/api/v1/units", headers=headers).status_code == 401
+
+
+def test_sessions_are_listed_and_ended(ask: Ask, new_browser: Any, state: HubState, bench: Any) -> None:
+    sign_in(ask, {"token": state.sign_in.new_token("Li")})
+    phone = new_browser()
+    bench.clock.now += 1
+    token = state.sign_in.new_token("Li")
+    phone(
+        "POST",
+        "/api/v1/session",
+        client="10.0.0.7",
+        json={"token": token},
+        headers={"User-Agent": "Ph\x01one"},
+    )
+    wang = new_browser()
+    sign_in(wang, {"token": state.sign_in.new_token("Wang", Role.ADMINISTRATOR)})
+    bench.clock.now += 5_000
+    phone("GET", "/api/v1/session")
+    listed = ask("GET", "/api/v1/sessions").json()["sessions"]
+    assert [(s["user"], s["address"], s["mine"]) for s in listed] == [
+        ("Li", "127.0.0.1", True), ("Li", "10.0.0.7", True)
+    ]  # fmt: skip
+    assert (listed[1]["browser"], listed[1]["seen_utc_ms"]) == ("Phone", bench.clock())
+    everybody = wang("GET", "/api/v1/sessions").json()["sessions"]
+    assert sorted(s["user"] for s in everybody) == ["Li", "Li", "Wang"]
+    (wangs,) = [s["id"] for s in everybody if s["mine"]]
+    assert ask("DELETE", f"/api/v1/sessions/{wangs}").status_code == 404, "another's"
+    assert ask("DELETE", f"/api/v1/sessions/{listed[1]['id']}").status_code == 204
+    assert phone("GET", "/api/v1/session").status_code == 401
+    assert wang("DELETE", f"/api/v1/sessions/{listed[0]['id']}").status_code == 204
+    assert ask("GET", "/api/v1/session").status_code == 401
+
+
+def test_metrics_from_loopback_or_by_who_looks_after_it(ask: Ask, new_browser: Any, state: HubState) -> None:
     assert "zhantu_hub_frames_total" in ask("GET", "/metrics").text
-    assert ask("GET", "/metrics", client="10.0.0.9").status_code == 401
-    ask("POST", "/api/v1/session", json={"token": state.sign_in.new_token("Li")})
-    assert ask("GET", "/metrics", client="10.0.0.9").status_code == 200
+    for role, wanted in ((Role.MEMBER, 403), (Role.TECHNICIAN, 200)):
+        one = new_browser()
+        assert one("GET", "/metrics", client="10.0.0.9").status_code == 401
+        sign_in(one, {"token": state.sign_in.new_token(role.value, role)})
+        assert one("GET", "/metrics", client="10.0.0.9").status_code == wanted
 
 
 def test_health(ask: Ask, health: Health) -> None:

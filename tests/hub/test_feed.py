@@ -10,9 +10,11 @@ import msgpack
 import numpy as np
 import pytest
 
+from hub.identity.permissions import ALLOWED, Principal, Role
 from hub.live.feed import EVENTS_QUEUE_MAX, RESUME_TICKS_MAX, Feed, Viewer, encode
 from hub.live.picture import CHANNEL, Picture
 
+LI = Principal("Li", Role.MEDIC, "", ("*",), "", "s", ALLOWED[Role.MEDIC], 2**50)
 DOC_COLUMNS = {
     "slot": "<u4", "t_fix": "<f8", "t_rx": "<f8", "lat": "<i4", "lon": "<i4", "alt": "<i4", "speed": "<u2",
     "course": "<u2", "hacc": "<u2", "mode": "u1", "flags": "<u2", "hr": "u1", "bat": "u1", "air": "<u2", "hist": "<u4",
@@ -42,7 +44,7 @@ def feed(bench: Any, link: dict[str, object]) -> Feed:
 def viewer(feed: Feed) -> Iterator[Viewer]:
     with asyncio.Runner() as runner:
         runner.get_loop()
-        made = Viewer("Li", "s")
+        made = Viewer(LI)
         feed.join(made)
         yield made
 
@@ -131,7 +133,7 @@ def test_hidden_tab_gets_events_only(bench: Any, feed: Feed, viewer: Viewer) -> 
 
 def test_who_comes_later_hears_of_the_open_sos(bench: Any, feed: Feed, viewer: Viewer) -> None:
     feed.tell(bench.put(bench.event(0), bench.event(1, number=6), bench.event(2, number=6, phase=3)))
-    late = Viewer("Wang", "t")
+    late = Viewer(LI)
     feed.join(late)
     assert [m["id"] for m in drain(feed, late) if m["k"] == "event"] == ["7-5"]
 

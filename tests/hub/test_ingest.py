@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.live.coverage import OLD_MS
 from hub.live.picture import FLAG_CLOCK, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_SOS
 from protocols import frame
 from protocols.catalog import ClockSource, Kind, Lane, Stream
@@ -371,3 +372,206 @@ def test_ack_is_never_longer_than_allowed(bench: Any) -> None:
     assert len(ack.ranges) == 64
     assert ack.ranges[-1] == (398, 398)
     assert msgpack.packb(ack.ranges)
+
+
+# --- who may send, and what nobody could have done -------------------------------------------------------------
+
+
+def at(north_m: float, **more: int) -> dict[str, int]:
+    """A position so far north of the first one."""
+    return {"lat_deg_e7": 366_500_000 + round(north_m / 0.01113195), "lon_deg_e7": 1_170_000_000, **more}
+
+
+def walk(bench: Any, seconds: int, north_m: float, row: int = 0, **more: Any) -> int:
+    """One fix a second at a place, each a frame of its own; the next row's number."""
+    for i in range(seconds):
+        bench.clock.now += 1_000
+        bench.put(bench.frame(row=row + i, rows=[at(north_m + i)], **more))
+    return row + seconds
+
+
+@pytest.mark.parametrize("reason", ["revoked", "expired"])
+def test_a_barred_device_is_refused_and_others_go_on(bench: Any, reason: str) -> None:
+    bench.enrol(8)
+    bench.put(bench.frame(row=0))
+    bench.clock.now += 1_000
+    assert len(bench.acks()) == 1
+    bench.ingest.barred = {7: reason}
+    bench.put(bench.frame(row=1), bench.frame(device=8))
+    assert bench.refusals == [(reason, 7)]
+    assert (bench.counters.refused[reason], bench.counters.refused_by_device[7][reason]) == (1, 1)
+    bench.clock.now += 60_000
+    assert [device for device, _ in bench.acks()] == [8], "a barred device keeps its rows"
+    assert bench.lat() == 366_500_000, "what it sent before stays"
+    assert bench.lat(8) == 366_500_000
+    bench.ingest.barred = {}
+    bench.put(bench.frame(row=1))
+    assert bench.lat() == 366_500_001, "renewed: taken up where it stopped"
+
+
+def test_what_a_revoked_device_sent_is_shown_after_a_restart(bench: Any) -> None:
+    bench.put(bench.frame(row=0))
+    bench.registry.devices.revoke(7, "lost", bench.clock())
+    bench.restart()
+    assert bench.keys.get(7) is None
+    assert bench.lat() == 366_500_000
+
+
+def test_forgers_are_told_and_others_go_on(bench: Any) -> None:
+    bench.enrol(8)
+    topic, data = bench.frame(row=0)
+    bench.put(
+        (topic, data[:-1] + bytes([data[-1] ^ 1])),
+        bench.frame(row=0, topic_of=8, key_of=8),
+        bench.frame(device=99),
+        bench.frame(device=8),
+    )
+    assert bench.refusals == [("mac", 7), ("device", 8), ("unknown_device", 99)]
+    assert bench.lat(8) == 366_500_000
+
+
+def test_a_teleport_is_kept_off_the_picture_and_safe(bench: Any) -> None:
+    row = walk(bench, 3, 0)
+    bench.clock.now += 1_000
+    bench.put(bench.frame(row=row, rows=[at(5_000, heart_bpm=99)]))
+    assert bench.lat() == at(2)["lat_deg_e7"]
+    assert bench.flags() & FLAG_QUARANTINED
+    assert bench.refusals == [("teleport", 7)]
+    assert bench.counters.refused["teleport"] == 1
+    assert [v for f, v, _ in bench.picture.last_values(bench.slot()) if f.name == "heart_bpm"] == [99]
+    bench.clock.now += 1_000
+    assert bench.acks()[0][1].watermark == row + 1, "nothing is lost"
+    assert len(bench.stored_rows()) == row + 1
+    bench.put(bench.frame(row=row + 1, rows=[at(3)]))
+    assert bench.lat() == at(3)["lat_deg_e7"]
+    assert not bench.flags() & FLAG_QUARANTINED
+    assert len(bench.refusals) == 1
+
+
+def test_a_new_place_that_agrees_with_itself_is_believed(bench: Any) -> None:
+    row = walk(bench, 1, 0)  # this one was wrong
+    row = walk(bench, 5, 5_000, row)
+    assert bench.lat() == at(0)["lat_deg_e7"], "five positions, but not yet five seconds"
+    walk(bench, 1, 5_005, row)
+    assert bench.lat() == at(5_005)["lat_deg_e7"]
+    assert not bench.flags() & FLAG_QUARANTINED
+    assert bench.refusals == [("teleport", 7)] * 5
+
+
+def test_one_frame_does_not_prove_itself(bench: Any) -> None:
+    walk(bench, 1, 0)
+    bench.clock.now += 10_000
+    rows = [at(90_000 + i) for i in range(10)]
+    bench.put(bench.frame(row=1, rows=rows, t_ms=bench.clock() - 9_000))
+    assert bench.lat() == at(0)["lat_deg_e7"]
+    bench.clock.now += 10_000
+    bench.put(bench.frame(row=11, rows=rows, t_ms=bench.clock() - 9_000))
+    assert bench.lat() == at(90_009)["lat_deg_e7"]
+
+
+def test_a_forger_and_the_device_by_turns_change_nothing(bench: Any) -> None:
+    row = walk(bench, 1, 0)
+    for _ in range(20):
+        row = walk(bench, 1, 5_000, row)
+        assert bench.lat() == at(0)["lat_deg_e7"]
+        row = walk(bench, 1, 0, row)
+
+
+def test_one_wild_row_in_a_frame_costs_only_itself(bench: Any) -> None:
+    walk(bench, 1, 0)
+    bench.clock.now += 3_000
+    bench.put(bench.frame(row=1, rows=[at(1), at(2), at(9_000)], t_ms=bench.clock() - 2_000))
+    assert bench.lat() == at(2)["lat_deg_e7"]
+    assert bench.flags() & FLAG_QUARANTINED
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "north_m", "more", "passes"),
+    [
+        (1, 180, {}, True),
+        (1, 250, {}, False),
+        (1, 250, {"hacc_dm": 300}, True),
+        (1, 50_000, {"hacc_dm": 1_000_000}, False),  # a forged accuracy
+        (60, 5_000, {}, True),
+        (60, 6_000, {}, False),
+        (3_600, 300_000, {}, True),  # after long silence
+    ],
+)
+def test_what_can_be_reached(
+    bench: Any, silent_s: int, north_m: float, more: dict[str, int], passes: bool
+) -> None:
+    walk(bench, 1, 0)
+    bench.clock.now += silent_s * 1_000
+    bench.put(bench.frame(row=1, rows=[at(north_m, **more)]))
+    assert (bench.lat() == at(north_m)["lat_deg_e7"]) is passes
+    assert bool(bench.refusals) is not passes
+
+
+def test_across_the_date_line(bench: Any) -> None:
+    for row, lon in enumerate((1_799_999_000, -1_799_999_000)):
+        bench.clock.now += 1_000
+        bench.put(bench.frame(row=row, rows=[{"lat_deg_e7": 0, "lon_deg_e7": lon}]))
+    assert bench.refusals == []
+
+
+def test_history_is_not_judged(bench: Any) -> None:
+    walk(bench, 1, 0)
+    bench.put(bench.frame(row=1, rows=[at(90_000)], t_ms=bench.clock() - 5_000, lane=Lane.HISTORY))
+    assert bench.refusals == []
+
+
+def test_two_devices_of_one_unit_do_not_accuse_each_other(bench: Any) -> None:
+    bench.registry.enrol([(8, bench.units.rows[bench.slot()])], bench.clock() - 1_000)
+    bench.load()
+    assert bench.slot(8) == bench.slot(7)
+    for row in range(10):
+        walk(bench, 1, 0, row)
+        walk(bench, 1, 5_000, row, device=8)
+    assert bench.refusals == []
+
+
+def test_a_restart_accuses_nobody_again(bench: Any) -> None:
+    row = walk(bench, 3, 0)
+    walk(bench, 1, 9_000, row)
+    bench.refusals.clear()
+    bench.restart()
+    assert bench.lat() == at(2)["lat_deg_e7"]
+    assert bench.flags() & FLAG_QUARANTINED
+    assert bench.refusals == []
+
+
+def test_a_replay_is_counted_and_harmless(bench: Any) -> None:
+    first = bench.frame(row=0)
+    bench.put(first)
+    bench.clock.now += OLD_MS
+    bench.put(bench.frame(row=1))
+    bench.acks()
+    bench.put(first)
+    assert bench.refusals == [], "the watermark is marked only now"
+    bench.clock.now += OLD_MS
+    bench.put(first)
+    assert bench.refusals == [("replay", 7)]
+    assert bench.counters.refused["replay"] == 1
+    assert bench.acks()[0][1].watermark == 2, "acknowledged like any repeat"
+    assert bench.lat() == 366_500_001
+    assert len(bench.stored_rows()) == 2
+
+
+def test_repeats_of_lost_acknowledgements_are_no_replay(bench: Any) -> None:
+    message, sos = bench.frame(row=0), bench.event(0)
+    for _ in range(20):
+        bench.put(message, sos)
+        bench.clock.now += 29_000
+    assert bench.refusals == []
+    bench.clock.now += 2 * OLD_MS
+    bench.put(sos)
+    bench.clock.now += OLD_MS
+    bench.put(sos)
+    assert bench.refusals == [], "an SOS goes on until it is acknowledged"
+
+
+def test_a_topic_of_another_lane_is_counted_and_loses_nothing(bench: Any) -> None:
+    _, data = bench.frame(row=0)
+    bench.put((bench.topic(7, Lane.SOS), data))
+    assert bench.refusals == [("lane", 7)]
+    assert bench.lat() == 366_500_000

@@ -252,3 +252,21 @@ def test_another_program_is_noticed(bench: Any) -> None:
     other.close()
     assert bench.registry.version() != before
     assert 30 in bench.registry.devices.epochs()
+
+
+def test_what_a_device_said_can_be_read_after_its_keys_were_taken_back(bench: Any) -> None:
+    """Revoked, enrolled anew: the key changes, the evidence stays, and its MAC is still checked."""
+    bench.enrol(30)
+    bench.put(bench.frame(device=30, row=0))
+    unit = bench.slot(30)
+    bench.registry.devices.revoke(30, "lost", bench.clock())
+    bench.load()
+
+    def trail() -> int:
+        carried = bench.units.carried(unit)
+        return len(bench.history.trail(carried, 0, 2**52, 100).t_utc_ms)
+
+    assert (trail(), len(bench.stored_rows())) == (1, 1)
+    assert bench.keys.get(30) is None, "it may not send"
+    bench.keys.ever = {30: -1}
+    assert (trail(), len(bench.stored_rows())) == (0, 0), "no key of its fits: not shown as evidence"
