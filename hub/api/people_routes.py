@@ -80,11 +80,12 @@ class RecordOut(BaseModel):
 
 
 class AuditOut(BaseModel):
-    """`whole`: the chain of all records fits; `words` say so, or where it is broken."""
+    """`whole`: the chain of all records fits; `words` say so, or where it is broken. `newest`: number of the last one."""
 
     records: list[RecordOut]
     whole: bool
     words: str
+    newest: int
 
 
 def person_out(person: Person) -> PersonOut:
@@ -160,6 +161,7 @@ def router(state: HubState) -> APIRouter:
             records=[record_out(row) for row in state.registry.records(after, count)],
             whole=verdict.broken is None,
             words=verdict.words,
+            newest=state.registry.newest_record(),
         )
 
     return routes

@@ -169,6 +169,10 @@ class SqliteRegistry:
         """Whether the chain of operator records is whole, and its head."""
         return verify(self.records(), expect)
 
+    def newest_record(self) -> int:
+        """The number of the last operator record, 0 when there is none."""
+        return int(str(self._file.rows("SELECT coalesce(max(seq), 0) FROM records")[0][0]))
+
     def verify_records(self) -> str | None:
         """None when the chain is whole, else the first place where it is broken."""
         return self.audit().broken

@@ -319,6 +319,14 @@ def test_a_number_is_used_once(post: Post, wang: Person) -> None:
     refused(409, "seq", lambda: post.propose(wang, core))
     post.now_ms -= 3 * HOUR_MS  # the clock was set back
     assert post.commanders.next_seq > orders.open_order(core).seq
+    post.propose(wang, post.core(wang))
+
+
+def test_the_clock_goes_on_between_asking_and_signing(post: Post, wang: Person) -> None:
+    post.begin(wang)
+    core = post.core(wang)
+    post.now_ms += 40_000
+    assert post.propose(wang, core).state == "proposed"
 
 
 def test_a_command_that_is_no_order(post: Post, wang: Person) -> None:
