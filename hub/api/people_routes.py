@@ -80,7 +80,7 @@ class RecordOut(BaseModel):
 
 
 class AuditOut(BaseModel):
-    """`whole`: the chain of all records fits; `words` say so, or where it is broken. `newest`: number of the last one."""
+    """`whole`: the chain of all fits; `words` say so, or where it is broken. `newest`: number of the last record."""
 
     records: list[RecordOut]
     whole: bool
