@@ -5,7 +5,8 @@ revocation list in files that mosquitto and uvicorn read, and signatures. Caller
 `hub.identity.enrolment` (devices), `hub.identity.commanders` (lists of keys).
 
 Losing the folder loses nothing that matters: the keys come out of the master again, so certificates that devices hold
-still count. **Source:** RFC 5280 (profile), RFC 5869 (HKDF), RFC 8032 (Ed25519).
+still count. **Source:** RFC 5280 (profile), RFC 5869 (HKDF), RFC 6979 (the authority's own signature), RFC 8032
+(Ed25519).
 """
 
 import time
@@ -30,8 +31,8 @@ from protocols.enrolment import BODY_BYTES_MAX
 DAY = timedelta(days=1)
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 """When certificates that only this hub judges begin: a clock set back later must not make them "not yet valid"."""
-AUTHORITY_DAYS = 3_650
-AUTHORITY_DAYS_LEFT_MIN = 800
+AUTHORITY_DAYS = 30 * 365
+"""From BORN. It is never made anew: gateways and phones hold it, and a new one would mean to visit each of them."""
 SERVER_DAYS = 396
 """With the day before, 397 from first to last: phones refuse more than 398."""
 _ORDER_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -62,6 +63,7 @@ class Authority:
         self._clock_ms = clock_ms
         number = int.from_bytes(_derive(master, f"zhantu|authority|{realm}", 48), "big")
         self._key = ec.derive_private_key(number % (_ORDER_P256 - 1) + 1, ec.SECP256R1())
+        self._serial = int.from_bytes(_derive(master, f"zhantu|authority serial|{realm}", 16), "big") >> 1 | 1
         self._signer = ed25519.Ed25519PrivateKey.from_private_bytes(
             _derive(master, f"zhantu|signer|{realm}", 32)
         )
@@ -75,7 +77,8 @@ class Authority:
 
     @cached_property
     def certificate(self) -> x509.Certificate:
-        """Its own certificate, made when there is none or it comes near its end."""
+        """Its own certificate. A lost one comes back to the last byte, as all of it follows from the master: gateways
+        that hold it and codes that name it still count."""
         path = self.folder / "authority.pem"
         found = _read(path)
         if found is not None:
@@ -84,11 +87,10 @@ class Authority:
                     f"{path}: belongs to another master key; put the right master key back, or delete this folder"
                     " to begin anew (every gateway must then be enrolled again)"
                 )
-            if found.not_valid_after_utc - self._now() > AUTHORITY_DAYS_LEFT_MIN * DAY:
-                return found
+            return found
         made = self._make()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, _pem(made), replace=found is not None)
+        write_whole(path, _pem(made), replace=False)
         kept = _read(path)  # another program may have been first
         assert kept is not None
         return kept
@@ -102,7 +104,6 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
     def _make(self) -> x509.Certificate:
-        now = self._now()
         name = x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, self.realm),
@@ -112,13 +113,13 @@ class Authority:
         public = self._key.public_key()
         usage = _usage(key_cert_sign=True, crl_sign=True)
         return (
-            x509.CertificateBuilder(name, name, public, x509.random_serial_number())
-            .not_valid_before(min(BORN, now - DAY))
-            .not_valid_after(now + AUTHORITY_DAYS * DAY)
+            x509.CertificateBuilder(name, name, public, self._serial)
+            .not_valid_before(BORN)
+            .not_valid_after(BORN + AUTHORITY_DAYS * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .sign(self._key, hashes.SHA256(), ecdsa_deterministic=True)
         )
 
     def _now(self) -> datetime:

@@ -1,6 +1,6 @@
 """Measures what the design promises and writes tests/bench/RESULTS.md: one run, one machine, a table each.
 
-    python tests/bench/run.py [--only sizes,speed,edge,ingest,latency] [--tracks FILE …]
+    python tests/bench/run.py [--only sizes,speed,edge,ingest,latency,identity] [--tracks FILE …]
 
 Figures of earlier runs that a section did not measure again are kept. Absolute times are this machine's; ratios and
 bytes are not. Load goes to loopback only.
@@ -25,6 +25,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent))
 
 import edge_agent
+import identity
 from serial_probe import SerialProbe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -210,8 +211,40 @@ def latency(_tracks: list[Path]) -> Section:
     return "Latency to the screen", table(head, rows) + "\n\n" + note
 
 
+def devices(_tracks: list[Path]) -> Section:
+    found = identity.measure(1_000)
+
+    def each(name: str) -> str:
+        return ", ".join(f"{seconds:.2f}" for seconds in found[name])
+
+    rows: list[list[object]] = [
+        ["hub to its start line, no devices, s", each("starts_0"), "< 5"],
+        ["the same, 1,000 devices, s", each("starts_all"), "< 5"],
+        ["1,000 clients at once until the last is let in, s", found["connect_s"], ""],
+        ["of it mosquitto's CPU, s", found["broker_cpu_s"], ""],
+        ["clients let in", found["let_in"], "1,000"],
+        ["mosquitto resident, none and all connected, MB", f"{found['broker_empty_mb']} and {found['broker_full_mb']}",
+         ""],
+        ["the same a session, kB", found["kb_a_session"], ""],
+        ["one revoked: until it is disconnected, s", found["gone_s"], ""],
+        ["of it the command itself, s", found["revoke_command_s"], ""],
+        ["others dropped within 10 s, of 999", f"**{found['dropped']}**", "0"],
+        ["broker restarts; hub's reconnections to it",
+         f"{int(not found['same_broker'])}; {found['hub_reconnects']}", "0; 0"],
+        ["revoked one, another one come back", f"{found['revoked_comes_back']}, {found['neighbour_comes_back']}",
+         "False, True"],
+        ["`zhantu-edge enrol` as a whole, over HTTPS, s", f"{each('enrol_s')}; median {found['enrol_median_s']}", ""],
+    ]  # fmt: skip
+    note = (
+        "Each client has its own key and certificate, over TLS 1.3, from one process that shares the two cores with "
+        "the hub. Not dropped is who is still connected and answers a ping."
+    )
+    return "Devices with certificates", table(["", "measured", "aim"], rows) + "\n\n" + note
+
+
 SECTIONS: dict[str, Callable[[list[Path]], Section]] = {
     "sizes": sizes, "speed": speed, "edge": edge, "ingest": ingest, "latency": latency,
+    "identity": devices,
 }  # fmt: skip
 HEAD = "# Measurements\n\nMade by `make bench`; every section names its machine and day.\n"
 

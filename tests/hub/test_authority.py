@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.errors import AuthorityError, KeyFileError
-from hub.identity.authority import Authority, authority_der, days_left
+from hub.identity.authority import AUTHORITY_DAYS, BORN, Authority, authority_der, days_left
 from hub.identity.keys import KeyRing, load_master
 from protocols.keys import device_key
 
@@ -61,24 +61,22 @@ def test_it_is_its_own_authority_for_its_realm(authority: Authority) -> None:
     basic = made.extensions.get_extension_for_class(x509.BasicConstraints)
     assert basic.critical
     assert (basic.value.ca, basic.value.path_length) == (True, 0)
-    assert made.not_valid_after_utc - moment(T0) == datetime.timedelta(days=3_650)
+    assert (made.not_valid_before_utc, made.not_valid_after_utc) == (
+        BORN,
+        BORN + datetime.timedelta(days=AUTHORITY_DAYS),
+    )
     assert authority.der == authority_der(authority.folder)
 
 
-def test_a_lost_folder_is_made_again_with_the_same_keys(authority: Authority, tmp_path: Path) -> None:
+def test_a_lost_folder_comes_back_to_the_last_byte(
+    authority: Authority, tmp_path: Path, clock: Clock
+) -> None:
+    """Gateways compare it, phones have installed it, and codes hold its fingerprint."""
     issued = authority.client(csr_of(ec.generate_private_key(ec.SECP256R1())), 1001, 90)
-    again = Authority(MASTER, "live", tmp_path / "elsewhere", lambda: T0)
-    assert again.signer == authority.signer
-    x509.load_pem_x509_certificate(issued.pem.encode()).verify_directly_issued_by(again.certificate)
-
-
-def test_the_certificate_is_kept_and_made_anew_before_its_end(authority: Authority, clock: Clock) -> None:
-    first = authority.der
-    assert Authority(MASTER, "live", authority.folder, clock).der == first
     clock.now += 3_000 * DAY_MS
-    renewed = Authority(MASTER, "live", authority.folder, clock)
-    assert renewed.der != first
-    assert renewed.certificate.public_key() == authority.certificate.public_key()
+    again = Authority(MASTER, "live", tmp_path / "elsewhere", clock)
+    assert (again.der, again.signer) == (authority.der, authority.signer)
+    x509.load_pem_x509_certificate(issued.pem.encode()).verify_directly_issued_by(again.certificate)
 
 
 def test_keys_differ_by_realm_and_another_master_is_noticed(authority: Authority, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,9 +15,13 @@ import pytest
 
 from hub import roster, settings
 from hub.cli import COMMANDS, main
+from hub.commands import doctor
+from hub.commands.opening import utc_ms
 from hub.errors import RosterError, SettingsError
+from hub.identity.authority import SERVER_DAYS, Authority
 from hub.identity.keys import load_master
 from protocols.keys import device_key
+from protocols.units import MS_PER_DAY
 
 T0 = 1_795_000_000_000
 HEAD = "device,callsign,kind,branch,team"
@@ -230,6 +235,76 @@ def test_doctor(filled: Any, capsys: pytest.CaptureFixture[str], monkeypatch: py
 def test_doctor_on_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--data", str(tmp_path / "none")]) == 1
     assert "no folder" in capsys.readouterr().out
+
+
+def findings(data: Path, capsys: pytest.CaptureFixture[str], part: str) -> list[tuple[str, str]]:
+    """What the doctor says of one part: (level, words)."""
+    capsys.readouterr()
+    main(["doctor", "--data", str(data), "--json"])
+    said = json.loads(capsys.readouterr().out)["findings"]
+    return [(one["level"], one["words"]) for one in said if one["part"] == part]
+
+
+def test_doctor_on_an_open_folder(filled: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [level for level, _ in findings(filled.folder, capsys, "key")] == ["ok"]
+    filled.folder.chmod(0o750)
+    assert ("bad", "the data folder has mode 0750, 0700 needed") in findings(filled.folder, capsys, "key")
+
+
+def test_doctor_before_the_first_start(filled: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    said = [("warn", "not made yet; `zhantu-hub run` or `enrol` makes it")]
+    assert findings(filled.folder, capsys, "authority") == said
+
+
+@pytest.mark.parametrize(
+    ("name", "life_days", "warned_days"),
+    [
+        ("broker", SERVER_DAYS, doctor.SERVER_DAYS_LEFT_MIN),
+        ("web", SERVER_DAYS, doctor.SERVER_DAYS_LEFT_MIN),
+    ],
+)
+def test_doctor_on_certificates_that_end(
+    filled: Any, capsys: pytest.CaptureFixture[str], name: str, life_days: int, warned_days: int
+) -> None:
+    tls = filled.folder / "tls"
+
+    def said(left_days: float) -> tuple[str, str]:
+        """Of a certificate that was made so long ago that this many days are left."""
+        made_ms = utc_ms() - int((life_days - left_days) * MS_PER_DAY)
+        shutil.rmtree(tls, ignore_errors=True)
+        authority = Authority(filled.master, "live", tls, lambda: made_ms)
+        authority.server(["127.0.0.1"], name)
+        (found,) = [one for one in findings(filled.folder, capsys, "authority") if name_words in one[1]]
+        return found
+
+    name_words = {"broker": "broker's", "web": "screen's"}[name]
+    words = f"the {name_words} certificate holds {{}} days more"
+    assert said(warned_days + 1.5) == ("ok", words.format(warned_days + 1))
+    assert said(warned_days - 0.5) == ("warn", words.format(warned_days - 1))
+    assert said(-1.5) == ("bad", words.format(-2))
+
+
+def test_doctor_on_devices_whose_certificate_ends(filled: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    devices = filled.registry.devices
+
+    def certificate(device: int, left_days: float) -> None:
+        now_ms = utc_ms()
+        devices.reserve(device, "gateway", False, now_ms)
+        devices.activate(device, "", now_ms)
+        devices.add_certificate(f"{device:x}", device, 0, 0, now_ms + int(left_days * MS_PER_DAY))
+
+    certificate(21, doctor.DEVICE_DAYS_LEFT_MIN + 1)
+    certificate(22, 1)
+    devices.revoke(22, "lost", utc_ms())
+    assert findings(filled.folder, capsys, "devices") == [("ok", "2 may send, 1 revoked")], "7 and 21"
+    certificate(23, doctor.DEVICE_DAYS_LEFT_MIN - 1)
+    for device in range(31, 33 + doctor.NUMBERS_SHOWN_MAX):
+        certificate(device, -1)
+    numbers = ", ".join(str(device) for device in range(31, 31 + doctor.NUMBERS_SHOWN_MAX))
+    assert findings(filled.folder, capsys, "devices") == [
+        ("warn", f"certificate ended: {numbers} and 2 more"),
+        ("warn", f"certificate ends within {doctor.DEVICE_DAYS_LEFT_MIN} days: 23"),
+    ]
 
 
 # --- settings ------------------------------------------------------------------------------------------------------
