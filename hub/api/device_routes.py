@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import segno
 from fastapi import APIRouter, HTTPException, Path, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 
@@ -84,7 +84,7 @@ class EnrolmentOut(BaseModel):
 class RevokeIn(BaseModel):
     """Why, for the record."""
 
-    why: str = Field(min_length=1, max_length=WHY_CHARS_MAX)
+    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=WHY_CHARS_MAX)]
 
 
 class BindingIn(BaseModel):
@@ -109,7 +109,7 @@ class RenewIn(BaseModel):
     device: Number
     t_utc_ms: int = Field(ge=0, le=2**52)
     csr: Csr
-    mac: str = Field(max_length=64)
+    mac: str = Field(pattern="^[0-9a-fA-F]*$", max_length=64)
 
 
 class GrantedOut(BaseModel):
@@ -173,7 +173,7 @@ def router(state: HubState) -> APIRouter:
     async def revoke_device(device: NumberPath, body: RevokeIn, me: Principal = who) -> None:
         """Take a device's enrolment back: its frames are refused at once and its session ends."""
         now_ms = state.clock.now_ms()
-        if not await changed(lambda: revoke(state.registry, device, body.why.strip(), me.name, now_ms)):
+        if not await changed(lambda: revoke(state.registry, device, body.why, me.name, now_ms)):
             raise HTTPException(404, f"device {device} is not enrolled, or revoked already")
 
     @routes.put("/devices/{device}/binding", dependencies=technician, status_code=204)

@@ -90,10 +90,8 @@ class Authority:
             return found
         made = self._make()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, _pem(made), replace=False)
-        kept = _read(path)  # another program may have been first
-        assert kept is not None
-        return kept
+        write_whole(path, _pem(made))  # also over a damaged file; another program would write the same bytes
+        return made
 
     @property
     def pem(self) -> str:

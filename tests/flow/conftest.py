@@ -9,21 +9,33 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from hub import addresses
 
 PATIENCE_S = 30.0
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+]  # fmt: skip
 
 
 def free_port() -> int:
@@ -97,9 +109,9 @@ def is_mosquitto(pid: int) -> bool:
 
 
 class Hub:
-    """A hub with a data folder of its own."""
+    """A hub with a data folder of its own. `options` of `zhantu-hub run` beside those of every test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.keys = folder / "keys"
@@ -107,7 +119,7 @@ class Hub:
         self.url = f"http://127.0.0.1:{self.port}"
         self.program = Program(
             folder, "hub", "hub", "run", "--data", str(self.data), "--port", str(self.port),
-            "--mqtt-port", str(self.mqtt_port), "--json",
+            "--mqtt-port", str(self.mqtt_port), "--json", *options,
         )  # fmt: skip
 
     def command(self, *arguments: str) -> str:
@@ -129,8 +141,9 @@ class Hub:
     def ready(self) -> bool:
         assert self.program.alive(), self.program.output()
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
-        except httpx.HTTPError:
+            with self.client() as client:
+                return client.get("/healthz", timeout=2).status_code == 200
+        except (httpx.HTTPError, OSError):  # OSError: its certificate is not there yet
             return False
 
     def link(self, role: str = "safety-officer") -> str:
@@ -140,12 +153,11 @@ class Hub:
 
     def client(self) -> httpx.Client:
         """An HTTP client of this hub, not signed in yet."""
-        client = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=10)
-        return client
+        return httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=10)
 
-    def sign_in(self, client: httpx.Client) -> None:
+    def sign_in(self, client: httpx.Client, role: str = "safety-officer") -> None:
         """With a fresh link, as the page does it."""
-        token = self.link().partition("#t=")[2]
+        token = self.link(role).partition("#t=")[2]
         client.post("/api/v1/session", json={"token": token}).raise_for_status()
 
     def rows(self) -> list[dict[str, Any]]:
@@ -162,6 +174,20 @@ class Hub:
         found = [pid for pid in children_of(self.program.pid) if is_mosquitto(pid)]
         assert found, "the hub has no mosquitto child"
         return found[0]
+
+
+class OpenHub(Hub):
+    """A hub that others reach: HTTPS for screens, TLS for devices. Its authority is the only one trusted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.devices_port = free_port()
+        super().__init__(folder, "--host", "0.0.0.0", "--devices-port", str(self.devices_port))
+        self.url = f"https://{addresses.outward()}:{self.port}"
+
+    def client(self) -> httpx.Client:
+        context = ssl.create_default_context(cafile=str(self.data / "tls" / "authority.pem"))
+        headers = {"Origin": self.url}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=10, verify=context, trust_env=False)
 
 
 def sentence(body: str) -> bytes:
@@ -274,6 +300,25 @@ class Gateway:
         self.receiver.close()
 
 
+class EnrolledGateway(Gateway):
+    """A gateway that was made known with a code, as a technician does it."""
+
+    def __init__(self, hub: Hub, device: int, callsign: str) -> None:
+        made = hub.command("enrol", "--device", str(device), "--callsign", callsign, "--json")
+        self.folder = hub.folder / f"gateway-{device}"
+        self.config = self.folder / "edge.toml"
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", "enrol", json.loads(made)["code"], "--dir", str(self.folder)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        self.receiver = Receiver(self.folder / "tty", 2.0)
+        with self.config.open("a") as config:
+            config.write(f'[[port]]\nname = "pty"\npath = "{self.receiver.path}"\nbaud = 115200\n')
+            config.write("[pace]\nhealth_s = 1.0\n")
+        self.program = Program(self.folder, "edge", "edge", "run", "--config", str(self.config))
+
+
 @pytest.fixture
 def new_hub(tmp_path: Path) -> Iterator[Callable[[], Hub]]:
     """Makes hubs that are not started yet; all are stopped at the end."""
@@ -297,6 +342,29 @@ def hub(new_hub: Callable[[], Hub]) -> Hub:
     made.add(1001, "济南消防-01")
     made.start()
     return made
+
+
+@pytest.fixture
+def open_hub(tmp_path: Path) -> Iterator[OpenHub]:
+    """A hub beyond loopback that runs."""
+    made = OpenHub(tmp_path)
+    made.start()
+    yield made
+    made.program.stop()
+
+
+@pytest.fixture
+def enrol() -> Iterator[Callable[[Hub, int, str], EnrolledGateway]]:
+    """Enrols gateways, which are not started; all are stopped at the end."""
+    made: list[EnrolledGateway] = []
+
+    def new(hub: Hub, device: int, callsign: str) -> EnrolledGateway:
+        made.append(EnrolledGateway(hub, device, callsign))
+        return made[-1]
+
+    yield new
+    for gateway in made:
+        gateway.close()
 
 
 @pytest.fixture
@@ -385,3 +453,55 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 def patiently() -> Callable[..., Any]:
     """`wait_for`, for tests."""
     return wait_for
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Callable[..., Browser]]:
+    """Starts the system's Chromium, with flags beside those of every test."""
+    with sync_playwright() as playwright:
+        made: list[Browser] = []
+
+        def start(*flags: str) -> Browser:
+            made.append(playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags]))
+            return made[-1]
+
+        yield start
+        for browser in made:
+            browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Callable[..., Browser]) -> Browser:
+    return launch()
+
+
+@contextmanager
+def open_page(browser: Browser, url: str, allowed: str = "none", **settings: Any) -> Iterator[Page]:
+    """A page whose errors (but for an allowed one), and requests to anywhere else, fail the test."""
+    problems: list[str] = []
+    context = browser.new_context(**settings)
+    page = context.new_page()
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    origin = url.split("/#")[0].rstrip("/")
+    page.on(
+        "request", lambda r: None if r.url.startswith((origin, "data:", "blob:")) else problems.append(r.url)
+    )
+    page.goto(url)
+    yield page
+    context.close()
+    assert [problem for problem in problems if allowed not in problem] == []
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[..., Any]:
+    """`open_page`, for tests."""
+    return open_page
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Where screenshots go, to be looked at."""
+    made = Path(__file__).resolve().parents[1] / "artifacts"
+    made.mkdir(exist_ok=True)
+    return made

@@ -79,6 +79,13 @@ def test_a_lost_folder_comes_back_to_the_last_byte(
     x509.load_pem_x509_certificate(issued.pem.encode()).verify_directly_issued_by(again.certificate)
 
 
+def test_a_damaged_file_is_made_again(authority: Authority, clock: Clock) -> None:
+    der = authority.der
+    (authority.folder / "authority.pem").write_text("junk")
+    assert Authority(MASTER, "live", authority.folder, clock).der == der
+    assert authority_der(authority.folder) == der
+
+
 def test_keys_differ_by_realm_and_another_master_is_noticed(authority: Authority, clock: Clock) -> None:
     drill = Authority(MASTER, "drill", authority.folder.parent / "drill", clock)
     assert drill.signer != authority.signer
