@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes, *, mode: int = 0o644, replace: bool = True) -> None:
-    """Write `path` in one step. `replace` False: leave what another program wrote there first."""
+def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write `path` in one step."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -17,12 +17,6 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644, replace: bool = T
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if replace:
-            fresh.replace(path)
-        else:
-            try:
-                os.link(fresh, path)
-            except FileExistsError:
-                return
+        fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
