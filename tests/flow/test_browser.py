@@ -4,51 +4,16 @@ Leaves screenshots in tests/artifacts/; they are there to be looked at.
 """
 
 import os
-import shutil
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
 UNITS = 30
 STALE_AGE_S = 12
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield made
-        made.close()
-
-
-@contextmanager
-def opened(browser: Browser, url: str, allowed: str = "none", **settings: Any) -> Iterator[Page]:
-    """A page whose errors (but for an allowed one), and requests to anywhere else, fail the test."""
-    problems: list[str] = []
-    context = browser.new_context(**settings)
-    page = context.new_page()
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    origin = url.split("/#")[0].rstrip("/")
-    page.on(
-        "request", lambda r: None if r.url.startswith((origin, "data:", "blob:")) else problems.append(r.url)
-    )
-    page.goto(url)
-    yield page
-    context.close()
-    assert [problem for problem in problems if allowed not in problem] == []
 
 
 def states(page: Page) -> dict[str, Any]:
@@ -62,8 +27,9 @@ def states(page: Page) -> dict[str, Any]:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_commanders_first_minutes(demo: Any, browser: Browser, patiently: Callable[..., Any]) -> None:
-    ARTIFACTS.mkdir(exist_ok=True)
+def test_a_commanders_first_minutes(
+    demo: Any, browser: Browser, opened: Callable[..., Any], artifacts: Path, patiently: Callable[..., Any]
+) -> None:
     screen = {"viewport": {"width": 1920, "height": 1080}, "locale": "zh-CN", "color_scheme": "dark"}
     with opened(browser, demo.link(), **screen) as page:
         expect(page.get_by_test_id("unit-row").first).to_be_visible(timeout=20_000)
@@ -75,7 +41,7 @@ def test_a_commanders_first_minutes(demo: Any, browser: Browser, patiently: Call
             lambda: sum(u["t_fix"] > before[k]["t_fix"] for k, u in states(page).items()) >= len(before) - 2,
             "the units do not move", 20,
         )  # fmt: skip
-        page.screenshot(path=ARTIFACTS / "night-zh.png")
+        page.screenshot(path=artifacts / "night-zh.png")
 
         row = page.get_by_test_id("unit-row").first
         row.click()
@@ -85,18 +51,18 @@ def test_a_commanders_first_minutes(demo: Any, browser: Browser, patiently: Call
         assert page.evaluate("window.__zhantu.selected") == chosen
         expect(page.get_by_test_id("detail-callsign")).not_to_be_empty()
         patiently(lambda: page.evaluate(f"window.__zhantu.unit('{chosen}').trail_points") > 3, "no trail")
-        page.screenshot(path=ARTIFACTS / "night-zh-detail.png")
+        page.screenshot(path=artifacts / "night-zh-detail.png")
 
         page.get_by_test_id("lang-switch").click()
         expect(page.get_by_test_id("live-state")).to_contain_text("LIVE")
         page.get_by_test_id("theme-switch").click()
-        page.screenshot(path=ARTIFACTS / "day-en-detail.png")
-        cut_and_restore_the_broker(page, demo.broker_pid(), chosen, patiently)
-    phone(browser, demo)
+        page.screenshot(path=artifacts / "day-en-detail.png")
+        cut_and_restore_the_broker(page, demo.broker_pid(), chosen, artifacts, patiently)
+    phone(browser, opened, artifacts, demo)
 
 
 def cut_and_restore_the_broker(
-    page: Page, broker: int, unit: str | None, patiently: Callable[..., Any]
+    page: Page, broker: int, unit: str | None, artifacts: Path, patiently: Callable[..., Any]
 ) -> None:
     """A broker that hangs is worse than one that ended: every connection looks well. Ages must not."""
     assert broker
@@ -113,7 +79,7 @@ def cut_and_restore_the_broker(
             assert abs((now - found["t_fix"]) / 1000 - found["age_s"]) < 2, "the age shown is not the age"
             assert found["t_fix"] - cut[key] < 3_000, "a fix arrived through a dead broker"
             assert found["state"] != "online" or found["age_s"] < 30, found
-        page.screenshot(path=ARTIFACTS / "day-en-broker-cut.png")
+        page.screenshot(path=artifacts / "day-en-broker-cut.png")
     finally:
         os.kill(broker, signal.SIGCONT)
     patiently(
@@ -125,10 +91,10 @@ def cut_and_restore_the_broker(
         lambda: page.evaluate(f"window.__zhantu.unit('{unit}').trail_points") > points,
         "the gap is not filled",
     )
-    page.screenshot(path=ARTIFACTS / "day-en-restored.png")
+    page.screenshot(path=artifacts / "day-en-restored.png")
 
 
-def phone(browser: Browser, demo: Any) -> None:
+def phone(browser: Browser, opened: Callable[..., Any], artifacts: Path, demo: Any) -> None:
     settings = {"viewport": {"width": 390, "height": 844}, "locale": "zh-CN", "is_mobile": True, "has_touch": True,
                 "device_scale_factor": 2}  # fmt: skip
     with opened(browser, demo.next_link(), **settings) as page:
@@ -136,7 +102,7 @@ def phone(browser: Browser, demo: Any) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
             "it scrolls sideways"
         )
-        page.screenshot(path=ARTIFACTS / "phone-zh.png")
+        page.screenshot(path=artifacts / "phone-zh.png")
     with opened(browser, demo.link(), "401 (Unauthorized)", **settings) as page:
         expect(page.get_by_test_id("signin")).to_be_visible()
-        page.screenshot(path=ARTIFACTS / "phone-used-link.png")
+        page.screenshot(path=artifacts / "phone-used-link.png")

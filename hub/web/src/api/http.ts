@@ -4,34 +4,51 @@ import { decode } from '@msgpack/msgpack'
 const BASE = '/api/v1'
 
 export class ApiError extends Error {
-  constructor(readonly status: number) {
+  /** `detail`: the hub's own words; `waitS`: it wants to be asked again only after so many seconds. */
+  constructor(readonly status: number, readonly detail = '', readonly waitS = 0) {
     super(`hub answered ${status}`)
   }
 }
 
-export interface Session { name: string; role: string; realm: string; drill: boolean; version: string }
+export interface Session {
+  name: string
+  role: string
+  title_zh: string
+  title_en: string
+  agency: string
+  team: string
+  realm: string
+  drill: boolean
+  version: string
+  permissions: string[]
+  session: string
+  has_password: boolean
+}
 export interface Value { name: string; zh: string; en: string; unit: string; value: unknown; t_utc_ms: number }
 export interface Series { t: number[]; min: (number | null)[]; max: (number | null)[] }
 export interface TrailColumns { t: Float64Array; lat: Int32Array; lon: Int32Array }
 
 async function call(path: string, init?: RequestInit): Promise<Response> {
   const response = await fetch(BASE + path, { credentials: 'same-origin', cache: 'no-store', ...init })
-  if (!response.ok) throw new ApiError(response.status)
+  if (!response.ok) {
+    const said = await response.json().catch(() => null)
+    const detail: unknown = said?.detail
+    throw new ApiError(response.status, typeof detail === 'string' ? detail : '', Number(response.headers.get('retry-after')) || 0)
+  }
   return response
 }
 
-export async function session(): Promise<Session> {
-  return (await call('/session')).json()
+/** A JSON question with a JSON answer; null for an answer without a body. */
+export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const init: RequestInit = { method }
+  if (body !== undefined) Object.assign(init, { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  const response = await call(path, init)
+  return response.status === 204 ? (null as T) : response.json()
 }
 
-export async function signIn(token: string): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  await call('/session', { method: 'POST', headers, body: JSON.stringify({ token }) })
-}
-
-export async function signOut(): Promise<void> {
-  await call('/session', { method: 'DELETE' })
-}
+export const session = (): Promise<Session> => ask('GET', '/session')
+export const signIn = (how: { token: string } | { name: string; password: string }): Promise<Session> => ask('POST', '/session', how)
+export const signOut = (): Promise<null> => ask('DELETE', '/session')
 
 const unitPath = (id: string): string => `/units/${encodeURIComponent(id)}`
 

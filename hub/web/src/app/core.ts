@@ -7,7 +7,8 @@
 import { batch, signal } from '@preact/signals'
 import { Alarms, type Alarm } from '../feed/alarms'
 import { HubClock } from '../feed/clock'
-import type { FromHub, Hello, Link } from '../feed/messages'
+import type { AllClear, Commanders, FromHub, Hello, Link, Notice } from '../feed/messages'
+import { Notices } from '../feed/notices'
 import { FeedSocket, type Refusal } from '../feed/socket'
 import { Store } from '../feed/store'
 import { contact, FLAG_SOS, state, type Contact, type State } from '../laws/contact'
@@ -19,6 +20,8 @@ export const LIVE_MS = 2_000
 const PULSE_MS = 250
 /** After a pause as long as this, trails have a hole that only the hub's log can fill. */
 const HOLE_MS = 5_000
+const ALL_CLEARS_MAX = 50
+const NOBODY: Commanders = { k: 'commanders', list_number: 0, keys: [] }
 
 export interface Unit {
   slot: number
@@ -38,6 +41,7 @@ export type Door = 'opening' | 'in' | 'open_link' | 'used' | 'failed' | 'offline
 export const clock = new HubClock(() => performance.now())
 export const store = new Store()
 const alarms = new Alarms()
+const notices = new Notices()
 export const trailFetcher = new TrailFetcher(store, clock)
 
 export const door = signal<Door>('opening')
@@ -52,6 +56,11 @@ export const pulse = signal(0)
 export const roster = signal<Unit[]>([])
 export const counts = signal<Counts>({ total: 0, online: 0, stale: 0, lost: 0, sos: 0 })
 export const openAlarms = signal<Alarm[]>([])
+export const openNotices = signal<Notice[]>([])
+/** Whose orders devices obey now. */
+export const commanders = signal<Commanders>(NOBODY)
+/** The newest first; `settledAt` is when this screen heard that it was given or had expired, NaN while it waits. */
+export const allClears = signal<(AllClear & { settledAt: number })[]>([])
 export const selectedId = signal<string | null>(null)
 
 let pictureMono = NaN
@@ -103,6 +112,9 @@ function take(message: FromHub): void {
       clock.reset()
       clock.heard(message.t)
       alarms.clear()
+      notices.clear()
+      commanders.value = NOBODY
+      allClears.value = []
       store.expectAll()
       trailsLost = true
       hello.value = message
@@ -131,6 +143,21 @@ function take(message: FromHub): void {
       alarms.apply(message)
       beat()
       break
+    case 'gone':
+      store.remove(message.slots)
+      if (selectedId.peek() !== null && slotOfSelected() === undefined) select(null)
+      beat()
+      break
+    case 'notice':
+      notices.apply(message, clock.now())
+      beat()
+      break
+    case 'commanders':
+      commanders.value = message
+      break
+    case 'all_clear':
+      takeAllClear(message)
+      break
     case 'link':
       link.value = message
       break
@@ -138,6 +165,14 @@ function take(message: FromHub): void {
       byeWhy.value = message.why
       if (message.why === 'signed_out') refuse('signed_out')
   }
+}
+
+/** From the feed, or as the answer to what this person did. */
+export function takeAllClear(message: AllClear): void {
+  const before = allClears.peek().find(({ id }) => id === message.id)
+  const settledAt = message.state === 'proposed' ? NaN : before && !Number.isNaN(before.settledAt) ? before.settledAt : clock.now()
+  const others = allClears.peek().filter(({ id }) => id !== message.id)
+  allClears.value = [{ ...message, settledAt }, ...others].slice(0, ALL_CLEARS_MAX)
 }
 
 function closed(refusal: Refusal | null): void {
@@ -159,6 +194,8 @@ function beat(): void {
     counts.value = count(list)
     const open = alarms.open(store, pictureT)
     if (open.length > 0 || openAlarms.peek().length > 0) openAlarms.value = open
+    const told = notices.shown(clock.now())
+    if (told.length > 0 || openNotices.peek().length > 0) openNotices.value = told
     pulse.value += 1
   })
 }

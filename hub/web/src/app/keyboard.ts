@@ -1,6 +1,7 @@
 /** Keys that work everywhere; those of the list are the list's own. */
 import { select } from './core'
 import { query, searchBox } from './listState'
+import { pane } from './pane'
 import { lang, setLang } from '../i18n'
 import { toggleTheme } from './theme'
 
@@ -8,7 +9,7 @@ export function startKeyboard(): void {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
     if (event.key === 'Escape') return escape()
-    if (event.target instanceof HTMLInputElement) return
+    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement || event.target instanceof HTMLTextAreaElement) return
     if (event.key === '/') {
       event.preventDefault()
       searchBox.current?.focus()
@@ -18,9 +19,10 @@ export function startKeyboard(): void {
   })
 }
 
-/** First the search, then the selection: one key, one step back. */
+/** First what lies over the map, then the search, then the selection: one key, one step back. */
 function escape(): void {
-  if (query.value !== '') query.value = ''
+  if (pane.value !== null) pane.value = null
+  else if (query.value !== '') query.value = ''
   else if (document.activeElement === searchBox.current) searchBox.current?.blur()
   else select(null)
 }

@@ -7,6 +7,7 @@ import { counts, door, line, start } from './core'
 import { startDetailFeed } from './detailFeed'
 import { startDiagnostics } from './diagnostics'
 import { startKeyboard } from './keyboard'
+import { startCommand } from '../command/command'
 import { enter } from './session'
 import './style.css'
 import { theme } from './theme'
@@ -34,6 +35,7 @@ addEventListener('hashchange', () => {
 
 startDiagnostics()
 startKeyboard()
+startCommand()
 startDetailFeed()
 render(<App />, document.getElementById('app')!)
 void open()

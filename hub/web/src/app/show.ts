@@ -1,6 +1,7 @@
 /** Selecting a unit is one act everywhere: mark it, open its drawer, bring it into sight. */
 import { select, store } from './core'
 import { listOpen } from './listState'
+import { pane } from './pane'
 
 let fly: (lon: number, lat: number) => void = () => undefined
 
@@ -11,6 +12,7 @@ export function setFly(how: typeof fly): void {
 
 export function showUnit(id: string): void {
   select(id)
+  pane.value = null
   listOpen.value = false
   const slot = store.slotOf(id)
   if (slot === undefined || Number.isNaN(store.col.t_fix[slot]!)) return

@@ -7,8 +7,9 @@
 import { decode as unpack, encode as pack } from '@msgpack/msgpack'
 import {
   BRANCHES, COLUMN_TYPES, KINDS,
-  type Branch, type Bye, type ColumnArray, type ColumnName, type Columns, type FeedEvent, type FromHub, type Hello,
-  type Kind, type Link, type Meta, type Picture, type ToHub, type UnitMeta,
+  type AllClear, type Branch, type Bye, type ColumnArray, type ColumnName, type Columns, type CommanderKey,
+  type Commanders, type FeedEvent, type FromHub, type Gone, type Hello, type Kind, type Link, type Meta, type Notice,
+  type Picture, type ToHub, type UnitMeta,
 } from './messages'
 
 export class FeedError extends Error {}
@@ -35,6 +36,10 @@ export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
     case 'tick': return picture(message.k, message)
     case 'event': return event(message)
     case 'link': return link(message)
+    case 'gone': return gone(message)
+    case 'notice': return notice(message)
+    case 'commanders': return commanders(message)
+    case 'all_clear': return allClear(message)
     case 'bye': return { k: 'bye', why: text(message.why) } satisfies Bye
     default: return null
   }
@@ -70,6 +75,8 @@ function hello(m: Raw): Hello {
     tick_ms: number(m.tick_ms ?? 250, 'hello.tick_ms'),
     name: text(m.name),
     drill: m.drill === true,
+    ...(typeof m.role === 'string' && { role: m.role }),
+    ...(Array.isArray(m.permissions) && { permissions: m.permissions.map(text) }),
   }
 }
 
@@ -147,5 +154,56 @@ function link(m: Raw): Link {
     refused: orNull(number(m.refused, 'link.refused')) ?? 0,
     ...(typeof m.fault === 'string' && { fault: m.fault }),
     ...(m.clock_offset_ms !== undefined && { clock_offset_ms: number(m.clock_offset_ms, 'link.clock_offset_ms') }),
+    ...(m.t_heard !== undefined && { t_heard: number(m.t_heard, 'link.t_heard') }),
+  }
+}
+
+function list(value: unknown, name: string): Raw[] {
+  if (!Array.isArray(value)) throw new FeedError(`feed: ${name} is no list`)
+  return value as Raw[]
+}
+
+function gone(m: Raw): Gone {
+  return { k: 'gone', slots: list(m.slots, 'gone.slots').map((slot) => needed(slot, 'gone.slots')) }
+}
+
+function notice(m: Raw): Notice {
+  return {
+    k: 'notice',
+    id: text(m.id),
+    reason: text(m.reason),
+    device: orNull(number(m.device, 'notice.device')) ?? 0,
+    callsign: text(m.callsign),
+    words: text(m.words),
+    count: orNull(number(m.count, 'notice.count')) ?? 1,
+    first_utc_ms: number(m.first_utc_ms, 'notice.first_utc_ms'),
+    last_utc_ms: needed(m.last_utc_ms, 'notice.last_utc_ms'),
+    taken_by: text(m.taken_by),
+  }
+}
+
+function commanders(m: Raw): Commanders {
+  const keys = list(m.keys, 'commanders.keys').map((key): CommanderKey => ({
+    key_id: text(key.key_id),
+    name: text(key.name),
+    role: text(key.role),
+    from_utc_ms: number(key.from_utc_ms, 'key.from_utc_ms'),
+    until_utc_ms: needed(key.until_utc_ms, 'key.until_utc_ms'),
+    offered_to: text(key.offered_to),
+  }))
+  return { k: 'commanders', list_number: needed(m.list_number, 'commanders.list_number'), keys }
+}
+
+function allClear(m: Raw): AllClear {
+  return {
+    k: 'all_clear',
+    id: text(m.id),
+    state: text(m.state),
+    target: text(m.target),
+    by: list(m.by, 'all_clear.by').map(text),
+    break_glass: typeof m.break_glass === 'string' ? m.break_glass : null,
+    core: text(m.core),
+    t: needed(m.t, 'all_clear.t'),
+    expires_utc_ms: needed(m.expires_utc_ms, 'all_clear.expires_utc_ms'),
   }
 }

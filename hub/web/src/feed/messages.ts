@@ -50,7 +50,7 @@ export const EVENT_MAN_DOWN = 2
 /** `phase` from here on means that the event is over. */
 export const PHASE_CLEARED = 2
 
-export interface Hello { k: 'hello'; v: number; t: number; realm: string; tick_ms: number; name: string; drill: boolean }
+export interface Hello { k: 'hello'; v: number; t: number; realm: string; tick_ms: number; name: string; drill: boolean; role?: string; permissions?: string[] }
 export interface Meta { k: 'meta'; units: UnitMeta[] }
 export interface Picture {
   k: 'snap' | 'tick'
@@ -75,8 +75,36 @@ export interface FeedEvent {
   t_event: number
   late: boolean
 }
-export interface Link { k: 'link'; broker: boolean; t_broker: number; silent: number; refused: number; fault?: string; clock_offset_ms?: number }
+export interface Link { k: 'link'; broker: boolean; t_broker: number; silent: number; refused: number; fault?: string; clock_offset_ms?: number; t_heard?: number }
 export interface Bye { k: 'bye'; why: string }
+/** Units that this person sees no longer. */
+export interface Gone { k: 'gone'; slots: number[] }
+export interface Notice {
+  k: 'notice'
+  id: string
+  reason: string
+  device: number
+  callsign: string
+  words: string
+  count: number
+  first_utc_ms: number
+  last_utc_ms: number
+  taken_by: string
+}
+export interface CommanderKey { key_id: string; name: string; role: string; from_utc_ms: number; until_utc_ms: number; offered_to: string }
+export interface Commanders { k: 'commanders'; list_number: number; keys: CommanderKey[] }
+export interface AllClear {
+  k: 'all_clear'
+  id: string
+  state: string
+  target: string
+  by: string[]
+  break_glass: string | null
+  /** The signed bytes, hexadecimal: the second person signs exactly these. */
+  core: string
+  t: number
+  expires_utc_ms: number
+}
 
-export type FromHub = Hello | Meta | Picture | FeedEvent | Link | Bye
+export type FromHub = Hello | Meta | Picture | FeedEvent | Link | Bye | Gone | Notice | Commanders | AllClear
 export type ToHub = { k: 'resume'; seq: number } | { k: 'pause' } | { k: 'go' }

@@ -81,6 +81,20 @@ export class Store {
     }
   }
 
+  /** Units that may not be seen any more: nothing of them stays. Their slots are never given to others. */
+  remove(slots: readonly number[]): void {
+    for (const slot of slots) {
+      const meta = this.metas[slot]
+      if (!meta) continue
+      this.metas[slot] = undefined
+      this.slotById.delete(meta.id)
+      this.trails.forget(slot)
+      const empty = table(1)
+      for (const name of Object.keys(empty) as (keyof Table)[]) this.col[name][slot] = empty[name][0]!
+    }
+    this.slots = this.slots.filter((slot) => this.metas[slot])
+  }
+
   /** Slots whose trail on screen is out of date come back, so that the caller can fetch it. */
   applyPicture(message: Picture): number[] {
     if (message.k === 'snap') this.col = table(this.rows)

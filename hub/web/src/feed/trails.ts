@@ -25,6 +25,11 @@ export class Trails {
     this.hist.clear()
   }
 
+  forget(slot: number): void {
+    this.bySlot.delete(slot)
+    this.hist.delete(slot)
+  }
+
   /** Takes a unit's `hist`; true when rows older than the newest arrived since the last call. */
   outdated(slot: number, hist: number): boolean {
     const known = this.hist.get(slot)

@@ -31,3 +31,12 @@ export function positionText(lat: number, lon: number): string {
     `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`
   return `${side(lat, 'N', 'S')}, ${side(lon, 'E', 'W')}`
 }
+
+/** A value of the catalog with its unit. Crews know cylinders in MPa: 21400 kPa -> "21.4 MPa". */
+export function measureText(value: number, unit: string, perMinute: string): string {
+  if (unit === 'deg') return `${Number(value.toFixed(7))}°`
+  if (unit === 'kPa') return `${(value / 1000).toFixed(1)} MPa`
+  const text = String(Number(value.toFixed(Math.abs(value) < 100 ? 2 : 1)))
+  if (unit === '1/min') return `${text} ${perMinute}`
+  return unit && unit !== '1' ? `${text} ${unit}` : text
+}

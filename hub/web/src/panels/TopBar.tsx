@@ -1,11 +1,17 @@
 /** The bar that answers in two seconds: is this live, and how many are not well. */
 import { signal } from '@preact/signals'
 import { clock, counts, hello, line, link, onlineWord, pulse, silentS } from '../app/core'
-import { leave, session } from '../app/session'
+import { openPane, pane } from '../app/pane'
+import { leave, may, session } from '../app/session'
 import { theme, toggleTheme } from '../app/theme'
+import { leaveCommand } from '../command/command'
 import { lang, setLang, t } from '../i18n'
 import { clockText } from '../laws/words'
+import { CommandChip } from './CommandDrawer'
 import { StateSign } from './signs'
+
+/** A broker that is connected and brings nothing for so long may be hanging. */
+const QUIET_S = 8
 
 export function TopBar() {
   return (
@@ -15,6 +21,7 @@ export function TopBar() {
       <Live />
       <HubTime />
       <Broker />
+      <CommandChip />
       <Counts />
       <Switches />
     </header>
@@ -49,8 +56,11 @@ function HubTime() {
 
 function Broker() {
   const state = link.value
+  void pulse.value
   // What the broker did while nobody told us is not known.
   if (!state || line.value !== 'live') return null
+  const quietS = Math.floor((clock.now() - (state.t_heard ?? NaN)) / 1000)
+  if (state.broker && quietS > QUIET_S) return <span class="broker bad">{t('data_quiet', { s: quietS })}</span>
   return (
     <span class={`broker ${state.broker ? 'ok' : 'bad'}`}>
       {state.broker ? t('broker_ok') : t('broker_cut')}
@@ -71,11 +81,11 @@ function Counts() {
   )
 }
 
-/** Signing out costs a new link from the hub, so it takes two clicks. */
+/** Signing out ends a commander's shift too, and may cost a new link from the hub, so it takes two clicks. */
 const leaving = signal(false)
 
 function signOutClicked(): void {
-  if (leaving.value) void leave()
+  if (leaving.value) void leaveCommand().then(leave)
   leaving.value = true
   setTimeout(() => (leaving.value = false), 4_000)
 }
@@ -85,9 +95,21 @@ function Switches() {
   return (
     <div class="switches">
       {name && <span class="who" title={t('signed_in_as', { name })}>{name}</span>}
-      {name && <button class={leaving.value ? 'sure' : ''} onClick={signOutClicked}>{leaving.value ? t('sign_out_sure') : t('sign_out')}</button>}
+      {name && <AdminButton />}
+      {name && <button class={leaving.value ? 'sure' : ''} data-testid="sign-out" onClick={signOutClicked}>{leaving.value ? t('sign_out_sure') : t('sign_out')}</button>}
       <button data-testid="theme-switch" title={t('theme_switch')} onClick={toggleTheme}>{theme.value === 'night' ? t('to_day') : t('to_night')}</button>
       <button data-testid="lang-switch" title={t('lang_switch')} lang={lang.value === 'zh' ? 'en' : 'zh-CN'} onClick={() => setLang(lang.value === 'zh' ? 'en' : 'zh')}>{t('to_en')}</button>
     </div>
+  )
+}
+
+/** Everybody has an account to look after; some have devices and people. */
+function AdminButton() {
+  const open = pane.value === 'admin'
+  const first = may('devices') ? 'devices' : may('people') ? 'people' : may('audit') ? 'audit' : null
+  return (
+    <button data-testid="admin-button" aria-expanded={open} onClick={() => (open ? (pane.value = null) : openPane('admin', first ?? 'sessions'))}>
+      {t(first ? 'admin' : 'account')}
+    </button>
   )
 }

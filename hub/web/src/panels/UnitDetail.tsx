@@ -2,12 +2,14 @@
 import type { ComponentChildren } from 'preact'
 import { clock, contactOf, onlineWord, pulse, select, selectedId, store } from '../app/core'
 import { CURVES_WINDOW_MS, detailData } from '../app/detailFeed'
+import { mayPhysiology } from '../app/session'
 import { ABSENT } from '../feed/messages'
 import type { Value } from '../api/http'
 import { lang, t, type Key } from '../i18n'
+import { zh } from '../i18n/zh'
 import { ageS, FLAG_CLOCK_UNPROVEN, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_SOS, state } from '../laws/contact'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
-import { ageText, metresText, positionText } from '../laws/words'
+import { ageText, measureText, metresText, positionText } from '../laws/words'
 import { Spark } from './Spark'
 import { StateSign, UnitSign } from './signs'
 
@@ -135,15 +137,20 @@ function Values() {
   const data = detailData.value
   if (!data) return null
   const rows = data.values.filter(({ name }) => !SAID_ABOVE.test(name))
+  const slot = store.slotOf(data.id)
+  const meta = slot === undefined ? undefined : store.meta(slot)
+  // Without this line an absent heart rate would look like a sensor that fell off.
+  const hidden = meta?.kind === 'person' && !mayPhysiology(meta.team)
   return (
     <section class="values">
       <h3>{t('values')}</h3>
       {data.failed !== 0 && <p class="warn">{t('values_failed', { status: data.failed < 0 ? '—' : data.failed, age: ageText(ageS(clock.now(), data.at)) })}</p>}
       {data.failed === 0 && rows.length === 0 && <p>{t('values_none')}</p>}
-      {rows.length > 0 && (
+      {(rows.length > 0 || hidden) && (
         <table>
           <thead class="spoken"><tr><th>{t('values')}</th><th /><th>{t('value_age')}</th></tr></thead>
           <tbody>
+            {hidden && <tr data-testid="physiology-hidden"><th scope="row">{t('heart')}</th><td colSpan={2}>{t('not_for_role')}</td></tr>}
             {rows.map((value) => (
               <tr key={value.name}>
                 <th scope="row">{nameOf(value)}</th>
@@ -160,10 +167,9 @@ function Values() {
 
 const nameOf = (value: Value): string => (lang.value === 'zh' ? value.zh : value.en) || value.name
 
-function valueText({ value, unit }: Value): string {
+function valueText({ name, value, unit }: Value): string {
   if (value === null || value === undefined) return '—'
-  if (typeof value === 'number' && unit === 'deg') return `${Number(value.toFixed(7))}°`
-  const text = typeof value === 'number' ? String(Number(value.toFixed(Math.abs(value) < 100 ? 2 : 1))) : String(value)
-  if (unit === '1/min') return `${text} ${t('per_minute')}`
-  return unit && unit !== '1' ? `${text} ${unit}` : text
+  if (name === 'fix_mode' && `mode_${value}` in zh) return t(`mode_${value}` as Key)
+  if (name === 'clock_source' && `clock_${value}` in zh) return t(`clock_${value}` as Key)
+  return typeof value === 'number' ? measureText(value, unit, t('per_minute')) : String(value)
 }
