@@ -22,6 +22,7 @@ from edge.clock import BootClock
 from edge.config import Config, key_files, read_key
 from edge.control import Control
 from edge.health import Health, battery_pct
+from edge.observed import Observations
 from edge.pace import Pace
 from edge.renew import Renewer
 from edge.sender import Sender
@@ -30,11 +31,11 @@ from edge.sos import Sos
 from edge.spool import Spool, SpoolRow
 from edge.trust import Trust
 from protocols import acks
-from protocols.catalog import ClockSource, Kind, Stream, field_id
+from protocols.catalog import PAGE_BITS, ClockSource, Kind, Stream, field_id
 from protocols.errors import AckError
 from protocols.frame import Row
 from protocols.keys import MacKey
-from protocols.samples import Fix, FixMode, Reading, Sample
+from protocols.samples import Fix, FixMode, Heard, Observed, Reading, Sample
 
 log = logging.getLogger("zhantu.edge")
 
@@ -82,7 +83,9 @@ class Agent:
         )
         self._pace = Pace(self._clock, round(config.pace.row_s * 1000))
         self._sos = Sos(secrets.randbits(48))
-        self._ports = [SerialWorker(port, self._on_sample) for port in config.ports]
+        self._observed = Observations(round(config.pace.observed_s * 1000))
+        self._health_values: dict[int, int] = {}
+        self._ports = [SerialWorker(port, self._on_sample, config.device.number) for port in config.ports]
         self._control = Control(config.spool.path.with_suffix(".sock"), self._answer)
         self._health = Health(config.spool.path)
         self._notify = Notifier(os.environ.get("NOTIFY_SOCKET"))
@@ -94,6 +97,7 @@ class Agent:
             _Timer(self._watch_spool, 30 * 10**9, start_ns),
             _Timer(self._notify.watchdog, 5 * 10**9, start_ns),
             _Timer(self._renew, 5 * 10**9, start_ns),
+            _Timer(self._tell_observed, 10**9, start_ns),
         ]
 
     # --- the loop ----------------------------------------------------------------------------------
@@ -160,11 +164,18 @@ class Agent:
         readers = {fd: worker for worker in workers if (fd := worker.fileno()) is not None}
         bearer_fd = self._bearer.fileno()
         writers = [bearer_fd] if bearer_fd is not None and self._bearer.wants_write() else []
-        ready, writable, _ = select.select(list(readers), writers, [], IDLE_S)
+        ready, writable, _ = select.select(list(readers), writers, [], self._idle_s())
         for fd in ready:
             readers[fd].on_readable()
         if writable:
             self._bearer.on_writable()
+
+    def _idle_s(self) -> float:
+        """How long the loop may sleep: until a device's next question is due, IDLE_S at most."""
+        due_ns = min((due for port in self._ports if (due := port.due_mono_ns()) is not None), default=None)
+        if due_ns is None:
+            return IDLE_S
+        return min(IDLE_S, max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
 
     # --- samples, rows, acknowledgements -----------------------------------------------------------
 
@@ -173,9 +184,22 @@ class Agent:
             if sample.t_utc_ms is not None and sample.mode > FixMode.DEAD_RECKONED:
                 self._clock.hear(ClockSource.GNSS, sample.t_utc_ms, t_mono_ns)
             self._sos.note_fix(sample, self._clock.mono_ms(t_mono_ns))
+        elif isinstance(sample, Observed | Heard):
+            self._take_observed(sample, self._clock.mono_ms(t_mono_ns))
+            return
+        elif isinstance(sample, Reading):
+            self._health_values |= {f: v for f, v in sample.values.items() if f // PAGE_BITS == Kind.HEALTH}
         row = self._pace.take(sample, t_mono_ns)
         if row is not None:
             self._keep(Stream.ROWS, Kind.STATE, row)
+
+    def _take_observed(self, sample: Observed | Heard, now_ms: int) -> None:
+        if isinstance(sample, Heard):
+            row, kind = self._observed.hear(sample, now_ms), Kind.SAID
+        else:
+            row, kind = self._observed.take(sample, now_ms), Kind.OBSERVED
+        if row is not None:
+            self._keep(Stream.ROWS, kind, row)
 
     def _keep(self, stream: Stream, kind: Kind, row: Row) -> SpoolRow:
         kept = self._spool.append(stream, kind, row, self._clock.utc_zero_ms, self._clock.source)
@@ -209,9 +233,14 @@ class Agent:
         row = self._health.row(
             now_ns, self._clock, self._spool, self._sender, self._bearer,
             sum(port.fileno() is None for port in self._ports), sum(port.bad() for port in self._ports),
-            self._trust.number,
+            sum(port.silent(now_ns) for port in self._ports), self._trust.number, self._health_values,
         )  # fmt: skip
+        self._health_values = {}
         self._keep(Stream.ROWS, Kind.HEALTH, row)
+
+    def _tell_observed(self, now_ns: int) -> None:
+        for row in self._observed.due(self._clock.mono_ms(now_ns)):
+            self._keep(Stream.ROWS, Kind.OBSERVED, row)
 
     def _watch_spool(self, now_ns: int) -> None:
         if self._spool.shed():

@@ -48,21 +48,23 @@ class SpoolConfig:
 
 @dataclass(frozen=True, slots=True)
 class PaceConfig:
-    """Seconds between rows, live frames and health rows."""
+    """Seconds between rows, live frames, health rows, and rows of one thing that is observed."""
 
     row_s: float = 1.0
     live_s: float = 1.0
     health_s: float = 10.0
+    observed_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class PortConfig:
-    """One serial port. `baud` 0 means: find it."""
+    """One serial port. `baud` 0 means: find it. `options` is what the driver made of [port.options]."""
 
     name: str = ""
     path: str = ""
     driver: str = "gnss"
     baud: int = 0
+    options: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,17 @@ def _build(raw: dict[str, Any], base: Path) -> Config:
     if not isinstance(tables, list):
         raise ConfigError("port: write [[port]], one table for each port")
     ports = tuple(_section(PortConfig, f"port {i + 1}", table, base) for i, table in enumerate(tables))
-    return Config(ports=ports, identity=found, **parts)
+    return Config(ports=tuple(_with_options(port, base) for port in ports), identity=found, **parts)
+
+
+def _with_options(port: PortConfig, base: Path) -> PortConfig:
+    row = DRIVERS.get(port.driver)
+    if row is None:
+        return port  # told later, with the name that is near
+    try:
+        return replace(port, options=row.options(port.options or {}, base))
+    except (ValueError, OSError) as err:
+        raise ConfigError(f"port {port.name}: {err}") from None
 
 
 def _with_identity(raw: dict[str, Any], base: Path) -> tuple[dict[str, Any], Identity | None]:
@@ -199,6 +211,10 @@ def _typed(where: str, wanted: Any, value: Any, base: Path) -> Any:
         if not isinstance(value, str):
             raise ConfigError(f"{where}: a path in quotes is needed, got {value!r}")
         return base / value if value else None
+    if wanted is Any:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: a table is needed, got {type(value).__name__}")
+        return value
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
@@ -224,6 +240,7 @@ def _check(config: Config) -> Config:
     _within("pace.row_s", config.pace.row_s, 0.05, 3_600)
     _within("pace.live_s", config.pace.live_s, 0, 3_600)
     _within("pace.health_s", config.pace.health_s, 1, 3_600)
+    _within("pace.observed_s", config.pace.observed_s, 0, 3_600)
     _within("mqtt.port", config.mqtt.port, 1, 65_535)
     _within("mqtt.keepalive_s", config.mqtt.keepalive_s, 5, 3_600)
     if config.mqtt.version not in ("auto", "5", "3.1.1"):

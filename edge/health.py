@@ -12,7 +12,7 @@ from edge.bearers.mqtt import MqttBearer
 from edge.clock import BootClock
 from edge.sender import Sender
 from edge.spool import Spool
-from protocols.catalog import FIELDS_BY_NAME
+from protocols.catalog import FIELDS_BY_NAME, PAGE_BITS
 from protocols.frame import Row
 
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
@@ -55,9 +55,9 @@ class Health:
 
     def row(
         self, t_mono_ns: int, clock: BootClock, spool: Spool, sender: Sender, bearer: MqttBearer,
-        ports_down: int, serial_bad: int, key_list: int | None,
+        ports_down: int, serial_bad: int, ports_silent: int, key_list: int | None, told: dict[int, int],
     ) -> Row:  # fmt: skip
-        """One row of the HEALTH page."""
+        """One row of the HEALTH page. `told`: what devices said of it since the row before, by field id."""
         now_ms = clock.mono_ms(t_mono_ns)
         disk = os.statvfs(self._spool_path.parent)
         values: dict[str, int | None] = {
@@ -75,10 +75,11 @@ class Health:
             "serial_bad": serial_bad,
             "disk_free_mib": disk.f_bavail * disk.f_frsize // 2**20,
             "ports_down": ports_down,
+            "ports_silent": ports_silent,
             "key_list": key_list,
         }
         known = {FIELDS_BY_NAME[name].bit: value for name, value in values.items() if value is not None}
-        return Row(now_ms, known)
+        return Row(now_ms, {field % PAGE_BITS: value for field, value in told.items()} | known)
 
     def _cpu(self, t_mono_ns: int) -> int | None:
         used, self._cpu_s = time.process_time() - self._cpu_s, time.process_time()

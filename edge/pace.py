@@ -6,10 +6,10 @@ nothing is ever repeated as if it were new.
 """
 
 from edge.clock import BootClock
-from protocols.catalog import field_id
+from protocols.catalog import PAGE_BITS, field_id
 from protocols.frame import Row
 from protocols.samples import Fix, FixMode, Reading, Sample
-from protocols.units import deg, deg_e7, dm, dmps
+from protocols.units import CDEG_PER_DDEG, deg, deg_e7, divide_half_even, dm, dmps
 
 LAT = field_id("lat_deg_e7")
 LON = field_id("lon_deg_e7")
@@ -17,6 +17,7 @@ ALT = field_id("alt_dm")
 SPEED = field_id("speed_dmps")
 COURSE = field_id("course_deg")
 MODE = field_id("fix_mode")
+HEADING = field_id("heading_ddeg")
 HACC = field_id("hacc_dm")
 SATS = field_id("sats_used")
 COURSE_SPEED_DMPS_MIN = 5
@@ -45,6 +46,8 @@ def fix_values(fix: Fix) -> dict[int, int]:
         out[SPEED] = clamp(dmps(fix.speed_mmps), 0, 10_000)
     if fix.course_cdeg is not None and out.get(SPEED, COURSE_SPEED_DMPS_MIN) >= COURSE_SPEED_DMPS_MIN:
         out[COURSE] = deg(fix.course_cdeg)
+    if fix.heading_cdeg is not None:
+        out[HEADING] = divide_half_even(fix.heading_cdeg, CDEG_PER_DDEG) % 3_600
     if fix.hacc_mm is not None:
         out[HACC] = clamp(dm(fix.hacc_mm), 0, 1_000_000)
     return out
@@ -66,7 +69,9 @@ class Pace:
         if isinstance(sample, Fix):
             return self._take_fix(sample, t_mono_ns)
         if isinstance(sample, Reading):
-            self._note(self._clock.mono_ms(t_mono_ns), sample.values)
+            values = {field: value for field, value in sample.values.items() if field < PAGE_BITS}
+            if values:
+                self._note(self._clock.mono_ms(t_mono_ns), values)
         return None
 
     def _note(self, now_ms: int, values: dict[int, int]) -> None:

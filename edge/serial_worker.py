@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from edge.config import PortConfig
 from firmware_bridge.drivers import DRIVERS, Driver, Settings, make_driver
+from firmware_bridge.interface import Command
 from firmware_bridge.ports import Port
 from firmware_bridge.rollover import Rollover
 from protocols.samples import Identity, Sample
@@ -22,14 +23,17 @@ LOST_MESSAGES_MS = 10_000
 
 
 class SerialWorker:
-    """Keeps a port open and its driver fed. The constructor does no I/O."""
+    """Keeps a port open and its driver fed and heard. The constructor does no I/O."""
 
-    def __init__(self, config: PortConfig, on_sample: Callable[[Sample, int], None]) -> None:
+    def __init__(self, config: PortConfig, on_sample: Callable[[Sample, int], None], device: int = 0) -> None:
         self.name = config.name
         self._config = config
         self._on_sample = on_sample
-        score = DRIVERS[config.driver].score
-        self._port = Port(config.path, baud=config.baud or None, score=score)
+        self._device = device
+        row = DRIVERS[config.driver]
+        self._port = Port(
+            config.path, baud=config.baud or None, score=row.score, bauds=row.bauds, probe=row.probe
+        )
         self._driver = self._new_driver()
         self._bad_before = 0
         self._good = 0
@@ -39,7 +43,8 @@ class SerialWorker:
 
     def _new_driver(self) -> Driver:
         now_utc_ms = time.time_ns() // NS_PER_MS
-        return make_driver(self._config.driver, Settings(rollover=Rollover.live(now_utc_ms)))
+        rollover = Rollover.live(now_utc_ms)
+        return make_driver(self._config.driver, Settings(rollover, self._config.options, self._device))
 
     def fileno(self) -> int | None:
         return self._port.fileno()
@@ -51,11 +56,35 @@ class SerialWorker:
             self._driver = self._new_driver()
             self._good, self._good_ns = 0, t_mono_ns
             self._port.write(self._driver.hello())
+            self._talk(t_mono_ns)
         quiet_ns = t_mono_ns - max(self._port.stats.last_byte_mono_ns, self._asked_ns)
         if quiet_ns >= QUIET_MS * NS_PER_MS:
             self._asked_ns = t_mono_ns
             for sample in self._driver.idle(t_mono_ns):
                 self._pass_on(sample, t_mono_ns)
+        due_ns = self._driver.talk_mono_ns
+        if due_ns is not None and t_mono_ns >= due_ns:
+            self._talk(t_mono_ns)
+
+    def due_mono_ns(self) -> int | None:
+        """When `maintain` has something to do that cannot wait for the loop's own pace."""
+        return self._driver.talk_mono_ns if self._port.fileno() is not None else None
+
+    def tell(self, command: Command) -> bool:
+        """A command for the device; False when there is none, or it does not do that."""
+        if self._port.fileno() is None or not self._driver.tell(command):
+            return False
+        self._talk(time.monotonic_ns())
+        return True
+
+    def send(self, data: bytes) -> bool:
+        """Bytes that go to the device as they are, as corrections do. False when some were dropped."""
+        return self._port.write(data)
+
+    def _talk(self, t_mono_ns: int) -> None:
+        data = self._driver.talk(t_mono_ns)
+        if data:
+            self._port.write(data)
 
     def on_readable(self) -> None:
         """Read what is there and pass on what it completes."""
@@ -65,6 +94,7 @@ class SerialWorker:
             return
         for sample in self._driver.feed(data, now_ns):
             self._pass_on(sample, now_ns)
+        self._talk(now_ns)
         if self._driver.stats.good != self._good:
             self._good, self._good_ns = self._driver.stats.good, now_ns
         elif now_ns - self._good_ns > LOST_MESSAGES_MS * NS_PER_MS:
@@ -75,6 +105,10 @@ class SerialWorker:
         if isinstance(sample, Identity):
             self.identity = sample
         self._on_sample(sample, t_mono_ns)
+
+    def silent(self, t_mono_ns: int) -> bool:
+        """Whether it is open and has said nothing valid for LOST_MESSAGES_MS."""
+        return self.fileno() is not None and t_mono_ns - self._good_ns > LOST_MESSAGES_MS * NS_PER_MS
 
     def bad(self) -> int:
         """Messages that were wrong, since the agent's start."""

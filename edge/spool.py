@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgpack
 
-from protocols.catalog import Stream
+from protocols.catalog import Kind, Stream
 from protocols.frame import RANGES_MAX, Row
 
 BOOTS_KEPT = 8
@@ -54,6 +54,8 @@ class SpoolRow:
 
     def as_row(self) -> Row:
         flat = msgpack.unpackb(self.data)
+        if self.kind == Kind.SAID:
+            return Row(self.t_mono_ms, {}, tuple(flat))
         return Row(self.t_mono_ms, dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
@@ -146,7 +148,7 @@ class Spool:
         """Number a row. It is safe only after the next `commit`."""
         number = self._next.get(stream, 0)
         self._next[stream] = number + 1
-        flat = [part for bit, value in row.values.items() for part in (bit, value)]
+        flat = row.words or [part for bit, value in row.values.items() for part in (bit, value)]
         made = SpoolRow(
             self.boot, stream, number, kind, row.t_mono_ms, utc_zero_ms, clock_source, msgpack.packb(flat)
         )

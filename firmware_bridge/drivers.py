@@ -28,9 +28,9 @@ def make_driver(name: str, settings: Settings | None = None) -> Driver:
 
 
 def score(name: str, data: bytes) -> int:
-    """How many valid messages of driver `name` the bytes hold; for AUTO, of the best driver."""
+    """How many valid messages of driver `name` the bytes hold; for AUTO, of the best driver that may be chosen."""
     if name == AUTO:
-        return max(row.score(data) for row in DRIVERS.values())
+        return max(row.score(data) for row in DRIVERS.values() if row.auto)
     return DRIVERS[name].score(data)
 
 
@@ -38,7 +38,7 @@ def sniff(data: bytes) -> str | None:
     """The name of the driver that recognises most of `data`; None if no driver finds a valid message."""
     name, most = None, 0
     for row in DRIVERS.values():
-        count = row.score(data)
+        count = row.score(data) if row.auto else 0
         if count > most:
             name, most = row.name, count
     return name

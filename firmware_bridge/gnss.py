@@ -77,12 +77,26 @@ def _count_both(data: bytes) -> int:
     return count_nmea(data) + count_ubx(data)
 
 
+READS = (
+    "lat_deg_e7", "lon_deg_e7", "alt_dm", "speed_dmps", "course_deg", "heading_ddeg", "fix_mode", "hacc_dm",
+    "sats_used", "gps_used", "glonass_used", "galileo_used", "beidou_used", "qzss_used", "sats_seen",
+    "corrections_age_ds",
+)  # fmt: skip
+
 ROWS = (
-    DriverRow("gnss", "GNSS receiver, NMEA 0183 and u-blox binary mixed", GnssDriver, _count_both),
+    DriverRow("gnss", "GNSS receiver, NMEA 0183 and u-blox binary mixed", GnssDriver, _count_both, READS),
     DriverRow(
-        "nmea", "GNSS receiver, NMEA 0183 only", lambda settings: GnssDriver(settings, ubx=False), count_nmea
+        "nmea",
+        "GNSS receiver, NMEA 0183 only",
+        lambda settings: GnssDriver(settings, ubx=False),
+        count_nmea,
+        READS,
     ),
     DriverRow(
-        "ubx", "u-blox receiver, binary only", lambda settings: GnssDriver(settings, nmea=False), count_ubx
+        "ubx",
+        "u-blox receiver, binary only",
+        lambda settings: GnssDriver(settings, nmea=False),
+        count_ubx,
+        READS,
     ),
 )

@@ -22,7 +22,7 @@ import errno
 import os
 import select
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 
@@ -98,11 +98,17 @@ class Port:
     """One device, present or not. The constructor does no I/O; every time comes as an argument."""
 
     def __init__(
-        self, path: str, baud: int | None = None, score: Callable[[bytes], int] | None = None
+        self,
+        path: str,
+        baud: int | None = None,
+        score: Callable[[bytes], int] | None = None,
+        bauds: Sequence[int] = (),
+        probe: bytes = b"",
     ) -> None:
         """`path` may be a glob pattern; its first match is taken. `baud` None finds the rate with `score`.
 
-        `score` counts valid messages in a stretch of bytes (a row of the table of drivers has one).
+        `score` counts valid messages in a stretch of bytes (a row of the table of drivers has one). `bauds` are tried
+        first. `probe` is written at the beginning of each trial, for devices that speak only when asked.
         ValueError for neither a rate nor a score, or a rate outside 300–4,000,000.
         """
         if baud is None and score is None:
@@ -113,6 +119,8 @@ class Port:
         self.stats = PortStats()
         self._fixed_baud = baud
         self._score = score
+        self._first_bauds = tuple(bauds)
+        self._probe = probe
         self._serial: serial.Serial | None = None
         self._poll = select.poll()
         self._fd: int | None = None
@@ -180,6 +188,7 @@ class Port:
         """Begins to search the rate anew: for a device that still speaks, but no longer anything that is valid."""
         if self._fd is not None and self._auto():
             self._search = _BaudSearch(self._bauds(), self._now_mono_ns)
+            self._ask()
 
     def close(self) -> None:
         """Lets the device go. The next `maintain` opens it again."""
@@ -198,8 +207,8 @@ class Port:
         return self._fixed_baud is None
 
     def _bauds(self) -> list[int]:
-        first = [self._good_baud] if self._good_baud else []
-        return first + [baud for baud in BAUDS if baud != self._good_baud]
+        good = [self._good_baud] if self._good_baud else []
+        return list(dict.fromkeys([*good, *self._first_bauds, *BAUDS]))
 
     def _open(self) -> None:
         path = self._resolve()
@@ -209,7 +218,7 @@ class Port:
         search = None
         if self._auto() and not os.path.realpath(path).startswith(NO_BAUD_PREFIXES):
             search = _BaudSearch(self._bauds(), self._now_mono_ns)
-        baud = self._fixed_baud or (search.baud if search else BAUDS[0])
+        baud = self._fixed_baud or (search.baud if search else self._bauds()[0])
         try:
             device = serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
             fd = device.fileno()
@@ -222,6 +231,16 @@ class Port:
         self.stats.open_count += 1
         self.stats.baud = baud
         self.stats.opened_mono_ns = self._now_mono_ns
+        if search is not None:
+            self._ask()
+
+    def _ask(self) -> None:
+        """Write the probe at the rate of this trial. What does not fit, or fails, is asked at the next one."""
+        if self._probe and self._fd is not None:
+            try:
+                os.write(self._fd, self._probe)
+            except OSError:
+                return
 
     def _resolve(self) -> str | None:
         if not has_magic(self.path):
@@ -291,6 +310,7 @@ class Port:
             self._unplugged(f"baud {search.baud}: {error}")
             return
         self.stats.baud = search.baud
+        self._ask()
 
 
 class _BaudSearch:

@@ -123,4 +123,5 @@ def _count_both(data: bytes) -> int:
     return count_nmea(data) + count_sirf(data)
 
 
-ROWS = (DriverRow("sirf", "SiRF receiver, SiRF binary and NMEA 0183", SirfDriver, _count_both),)
+READS = ("lat_deg_e7", "lon_deg_e7", "speed_dmps", "course_deg", "fix_mode", "hacc_dm", "sats_used")
+ROWS = (DriverRow("sirf", "SiRF receiver, SiRF binary and NMEA 0183", SirfDriver, _count_both, READS),)

@@ -5,7 +5,7 @@ from this, sets its splitter and says in `_silent` what a silence completes.
 """
 
 from firmware_bridge.framing import Splitter
-from firmware_bridge.interface import Stats
+from firmware_bridge.interface import Quiet, Stats
 from protocols.samples import Sample
 from protocols.units import NS_PER_MS
 
@@ -17,7 +17,7 @@ FRAME_STALL_MS = 500
 """An unfinished binary frame is given up then. Longer than IDLE_MS, because USB hubs do stop for 200 ms."""
 
 
-class StreamDriver:
+class StreamDriver(Quiet):
     """One receiver on one port."""
 
     _splitter: Splitter

@@ -59,10 +59,12 @@ _packer = msgpack.Packer(use_bin_type=True)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One numbered row of a page: its time on the boot's clock (ms) and its values by bit, in quanta."""
+    """One numbered row: its time on the boot's clock (ms) and its values by bit, in quanta. A SAID row has `words`
+    instead: source, id, what, text."""
 
     t_mono_ms: int
     values: dict[int, int]
+    words: tuple[int, int, int, str] | None = None
 
 
 class Envelope(NamedTuple):
@@ -90,7 +92,8 @@ class Frame(NamedTuple):
     t_mono_ms     n times on the boot's clock, ms
     utc_zero_ms   UTC of that clock's zero, ms since 1970; None while the gateway knows no UTC
     columns       bit -> n values in the catalog's quanta, None where a row has none
-    body          strings of TEXT; ranges [stream, from, to, …] of GAP and [boot, stream, from, to, …] of HELD
+    body          strings of TEXT; [source, id, what, text] a row of SAID;
+                  ranges [stream, from, to, …] of GAP and [boot, stream, from, to, …] of HELD
     """
 
     envelope: Envelope
@@ -171,7 +174,7 @@ def pack(
     if not 1 <= len(rows) <= ROWS_MAX:
         raise ValueError(f"frame: {len(rows)} rows, 1–{ROWS_MAX} allowed")
     t0, dt = _times(rows)
-    mask, body = _body(kind, rows)
+    mask, body = (0, [row.words for row in rows]) if kind == Kind.SAID else _body(kind, rows)
     head = [VERSION, kind << 3 | lane, device, boot, row << 2 | stream, t0]
     return seal(mac_key, [*head, _zero(utc_zero_ms, clock_source), dt, len(rows), mask, body])
 
@@ -389,10 +392,23 @@ def _check_body(kind: int, n: int, body: list[Any]) -> None:
     if kind == Kind.TEXT:
         if len(body) != n or n == 0 or any(type(text) is not str for text in body):
             raise FrameError("shape", f"{len(body)} texts for {n} rows")
+    elif kind == Kind.SAID:
+        _check_said(n, body)
     elif kind in (Kind.GAP, Kind.HELD):
         _check_ranges(kind, n, body)
     else:
         raise FrameError("kind", f"kind {kind}, known are {', '.join(str(int(k)) for k in Kind)}")
+
+
+def _check_said(n: int, body: list[Any]) -> None:
+    """[source, id, what, text, …] a row; further elements are ignored."""
+    if len(body) != n or n == 0:
+        raise FrameError("shape", f"{len(body)} sayings for {n} rows")
+    for row in body:
+        if type(row) is not list or len(row) < 4 or [type(part) for part in row[:4]] != [int, int, int, str]:
+            raise FrameError("shape", "a saying is [source, id, what, text]")
+        if not 0 <= row[0] <= 255 or not 0 <= row[1] < 2**63 or row[2] < 0:
+            raise FrameError("range", "a saying's source, id or what is outside its range")
 
 
 def _check_ranges(kind: int, n: int, body: list[Any]) -> None:

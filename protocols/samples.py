@@ -7,6 +7,9 @@ A sample carries the device's own time only; the port's worker knows when the by
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+from protocols.catalog import FIELDS_BY_ID, Said, Source
+from protocols.wearer import Gesture
+
 
 class FixMode(IntEnum):
     """How a position was obtained. Larger is better, except that 1 is an estimate without satellites.
@@ -38,6 +41,7 @@ class Fix:
     sats_used     satellites used in the solution
     sats_seen     satellites in view
     hdop_e2       horizontal dilution of precision, times 100
+    heading_cdeg  where the vehicle points (two antennas), 0.01 degrees from true north, 0–35999
     """
 
     t_utc_ms: int | None
@@ -51,14 +55,49 @@ class Fix:
     sats_used: int | None = None
     sats_seen: int | None = None
     hdop_e2: int | None = None
+    heading_cdeg: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Values of sensors, by catalog field id, in the catalog's quanta. `t_utc_ms` is mostly None."""
+    """Values by catalog field id, in the catalog's quanta; pages STATE and HEALTH. `t_utc_ms` is mostly None."""
 
     values: dict[int, int]
     t_utc_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Something else that the device heard or saw. `values` by field id of page OBSERVED, without source and id."""
+
+    source: Source
+    id: int
+    values: dict[int, int]
+    t_utc_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A name or a message of something else; at most 1,000 bytes of UTF-8 are sent on."""
+
+    source: Source
+    id: int
+    what: Said
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What the wearer did with the buttons of a board."""
+
+    gesture: Gesture
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """A blow that a board felt: its peak in 0.001 g."""
+
+    peak_mg: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +108,19 @@ class Identity:
     firmware: str = ""
 
 
-Sample = Fix | Reading | Identity
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a driver has to say to people and to its own caller (a refusal, a card's data); never sent as a row."""
+
+    about: str
+    words: dict[str, int | str]
+
+
+Sample = Fix | Reading | Observed | Heard | Pressed | Impact | Identity | Note
 
 
 def sample_as_dict(sample: Sample) -> dict[str, object]:
     """A sample for people and for JSON: the unit is in each name, absent values are left out."""
-    from protocols.catalog import FIELDS_BY_ID
-
     out: dict[str, object] = {"sample": type(sample).__name__.lower()}
     for field in fields(sample):
         value = getattr(sample, field.name)
@@ -83,8 +128,10 @@ def sample_as_dict(sample: Sample) -> dict[str, object]:
             continue
         if field.name == "values":
             out.update({FIELDS_BY_ID[field_id].name: number for field_id, number in value.items()})
-        elif field.name == "mode":
-            out["mode"] = value.name.lower()
+        elif field.name == "words":
+            out.update(value)
+        elif isinstance(value, IntEnum):
+            out[field.name] = value.name.lower()
         else:
             out[field.name] = value
     return out

@@ -16,7 +16,7 @@ from hub.api import app as api
 from hub.api.guard import Names, Needs, Open, declared
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
 from hub.state import HubState
-from protocols import acks, frame
+from protocols import acks, catalog, frame
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
 from protocols.errors import REASONS
@@ -31,7 +31,15 @@ UTC_ZERO_MS = 1_795_000_000_000
 
 def numbers() -> str:
     """Every enumeration that crosses the wire, a line each."""
-    tables = (Kind, Stream, Lane, ClockSource, EventCode, EventPhase)
+    mine = (
+        catalog.Source,
+        catalog.Said,
+        catalog.Duty,
+        catalog.PassState,
+        catalog.Posture,
+        catalog.Corrections,
+    )
+    tables = (Kind, Stream, Lane, ClockSource, EventCode, EventPhase, *mine)
     lines = ["| table | values |", "|---|---|"]
     for table in tables:
         values = ", ".join(f"{int(item)} {item.name}" for item in table)
