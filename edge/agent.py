@@ -24,6 +24,7 @@ from edge.control import Control
 from edge.health import Health, battery_pct
 from edge.observed import Observations
 from edge.pace import Pace
+from edge.pins import Pins
 from edge.renew import Renewer
 from edge.sender import Sender
 from edge.serial_worker import SerialWorker
@@ -85,7 +86,10 @@ class Agent:
         self._sos = Sos(secrets.randbits(48))
         self._observed = Observations(round(config.pace.observed_s * 1000))
         self._health_values: dict[int, int] = {}
-        self._ports = [SerialWorker(port, self._on_sample, config.device.number) for port in config.ports]
+        self._pins = Pins(config.spool.path.with_name(f"{config.spool.path.stem}.ports.json"))
+        self._ports = [
+            SerialWorker(port, self._on_sample, config.device.number, self._pins) for port in config.ports
+        ]
         self._control = Control(config.spool.path.with_suffix(".sock"), self._answer)
         self._health = Health(config.spool.path)
         self._notify = Notifier(os.environ.get("NOTIFY_SOCKET"))
@@ -118,6 +122,7 @@ class Agent:
         for path in identity.exposed(key_files(self._config)):
             log.warning("%s: everybody on this machine can read this key; chmod 600 it", path)
         self._trust.load()
+        self._pins.load()
         self._sender.start()
         self._control.open()
         log.info(

@@ -7,6 +7,7 @@ own ports, drivers and bearer, so what it finds is what the agent would have; ru
 import random
 import secrets
 import select
+import textwrap
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ from edge import identity
 from edge.bearers.mqtt import MqttBearer, State
 from edge.config import Config, key_files, read_key
 from edge.serial_worker import SerialWorker
+from firmware_bridge.drivers import DRIVERS
 from protocols import acks, frame
 from protocols.catalog import Kind, Lane
 from protocols.errors import AckError
@@ -70,13 +72,13 @@ class _Hub:
 def check(config: Config, seconds: float) -> dict[str, Any]:
     """Listen for `seconds`; `{"ok", "identity": …, "ports": {name: …}, "hub": …}`. ConfigError when the key cannot
     be read."""
-    newest: dict[str, Sample] = {}
+    values: dict[str, dict[str, object]] = {}
     fixes: dict[str, int] = {}
     ports: list[SerialWorker] = []
     for wanted in config.ports:
 
         def note(sample: Sample, _t: int, name: str = wanted.name) -> None:
-            newest[name] = sample
+            values.setdefault(name, {}).update(sample_as_dict(sample))
             if isinstance(sample, Fix) and sample.mode != FixMode.NONE:
                 fixes[name] = fixes.get(name, 0) + 1
 
@@ -85,7 +87,7 @@ def check(config: Config, seconds: float) -> dict[str, Any]:
     _listen(ports, hub, time.monotonic_ns() + round(seconds * 1e9))
     found = {
         port.name: {**port.status(), "fixes": fixes.get(port.name, 0)}
-        | ({"last": sample_as_dict(newest[port.name])} if port.name in newest else {})
+        | ({"last": values[port.name]} if port.name in values else {})
         for port in ports
     }
     for port in ports:
@@ -155,8 +157,18 @@ def _port_line(name: str, port: dict[str, Any]) -> str:
     good, bad = port["messages"]["good"], port["messages"]["bad"]
     if not good:
         return f"{name}: {port['byte_count']} BYTES BUT NOTHING VALID for {port['driver']} at {port['baud']} baud"
-    place = f"{port['fixes']} fixes" if port["fixes"] else "no fix yet (needs the sky)"
+    place = f", {port['fixes']} fixes" if port["fixes"] else ""
+    if not port["fixes"] and "lat_deg_e7" in DRIVERS[port["driver"]].reads:
+        place = ", no fix yet (needs the sky)"
     model = f" {port['model']}" if port["model"] else ""
-    return (
-        f"{name}:{model} {port['driver']} at {port['baud']} baud, {good} good and {bad} bad messages, {place}"
+    last = {key: value for key, value in port.get("last", {}).items() if key != "sample"}
+    live = textwrap.fill(
+        "  ".join(f"{key}={value}" for key, value in last.items()),
+        110,
+        initial_indent="    ",
+        subsequent_indent="    ",
     )
+    line = (
+        f"{name}:{model} {port['driver']} at {port['baud']} baud, {good} good and {bad} bad messages{place}"
+    )
+    return f"{line}\n{live}" if last else line

@@ -1,4 +1,4 @@
-"""The command line of a gateway: `zhantu-edge {enrol,run,check,ports,config,status,sos,renew,decode,frame}`.
+"""The command line of a gateway: `zhantu-edge COMMAND`.
 
 Enters: arguments. Leaves: text or JSON on standard output and an exit code: 0 well, 1 something is wrong,
 2 the command was not understood, 3 the hub has revoked this gateway (`renew`). Imports are made inside commands,
@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -85,7 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     with_config(check)
     check.add_argument("--seconds", type=float, default=8.0, help="how long to listen, 1–120 (default 8)")
     check.add_argument("--json", action="store_true", help="one JSON object instead of text")
-    add("ports", _ports, "list the serial ports of this machine").add_argument("--json", action="store_true")
+    ports = add("ports", _ports, "say what is on the serial ports of this machine, by listening")
+    ports.add_argument("path", nargs="*", help="these ports only; default: all that there are")
+    ports.add_argument("--list", action="store_true", help="only list them, listen to none")
+    ports.add_argument(
+        "--ask", action="store_true", help="ask silent devices to speak; it writes to every one of them"
+    )
+    ports.add_argument("--seconds", type=float, default=15.0, help="how long to listen, 1–120 (default 15)")
+    ports.add_argument("--json", action="store_true", help="one JSON list")
+    drivers = add("drivers", _drivers, "list the drivers and what each reads")
+    drivers.add_argument("--json", action="store_true", help="one JSON list")
     config = add("config", _config, "check a configuration, or print the sample of one")
     config.add_argument("file", type=Path, nargs="?", help="check this file")
     status = add("status", _status, "ask the running agent how it is")
@@ -160,16 +170,43 @@ def _check(args: argparse.Namespace) -> int:
 def _ports(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from edge import sniffing
     from firmware_bridge.ports import list_ports
 
-    found = list_ports()
-    if args.json:
-        print(json.dumps([asdict(port) for port in found], ensure_ascii=False, indent=2))
-    elif not found:
-        print("no serial ports; plug a device in, or check that you may read /dev/tty* (group dialout)")
+    if not 1 <= args.seconds <= 120:
+        raise ValueError(f"--seconds {args.seconds:g}: 1–120 allowed")
+    if args.list:
+        found: list[dict[str, object]] = [asdict(port) for port in list_ports()]
     else:
-        for port in found:
-            print(f"{port.by_id or port.path}\n    {port.path}  {port.description}")
+        found = sniffing.sniff(args.path, args.seconds, args.ask)
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    elif args.list:
+        print("\n".join(f"{port['by_id'] or port['path']}\n    {port['description']}" for port in found))
+    else:
+        print(sniffing.as_text(found))
+    return 0
+
+
+def _drivers(args: argparse.Namespace) -> int:
+    from firmware_bridge.drivers import DRIVERS
+
+    if args.json:
+        rows = [
+            {
+                "driver": row.name,
+                "about": row.about,
+                "reads": row.reads,
+                "recognised": row.auto,
+                "process": bool(row.apart),
+            }
+            for row in DRIVERS.values()
+        ]
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return 0
+    for row in DRIVERS.values():
+        print(f"{row.name:<10} {row.about}")
+        print(textwrap.fill(" ".join(row.reads), 110, initial_indent=" " * 11, subsequent_indent=" " * 11))
     return 0
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from edge import identity
 from edge.identity import Identity, IdentityError
-from firmware_bridge.drivers import DRIVERS
+from firmware_bridge.drivers import AUTO, DRIVERS
+from firmware_bridge.interface import no_options
 from protocols.errors import TopicError
 from protocols.keys import KEY_BYTES
 from protocols.topics import DEVICE_MAX, check_realm
@@ -161,10 +162,11 @@ def _build(raw: dict[str, Any], base: Path) -> Config:
 
 def _with_options(port: PortConfig, base: Path) -> PortConfig:
     row = DRIVERS.get(port.driver)
-    if row is None:
+    if row is None and port.driver != AUTO:
         return port  # told later, with the name that is near
+    options = row.options if row else no_options
     try:
-        return replace(port, options=row.options(port.options or {}, base))
+        return replace(port, options=options(port.options or {}, base))
     except (ValueError, OSError) as err:
         raise ConfigError(f"port {port.name}: {err}") from None
 
@@ -260,9 +262,9 @@ def _check_port(port: PortConfig, names: list[str]) -> None:
         raise ConfigError(f"port: name {port.name!r} is empty or used twice")
     if not port.path:
         raise ConfigError(f"port {port.name}: path is missing")
-    if port.driver not in DRIVERS:
-        near = difflib.get_close_matches(port.driver, list(DRIVERS), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(DRIVERS)}"
+    if port.driver not in (AUTO, *DRIVERS):
+        near = difflib.get_close_matches(port.driver, [AUTO, *DRIVERS], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {AUTO}, {', '.join(DRIVERS)}"
         raise ConfigError(f"port {port.name}: driver {port.driver!r}; {hint}")
     if port.baud and not 300 <= port.baud <= 4_000_000:
         raise ConfigError(f"port {port.name}: baud {port.baud}, 0 or 300–4000000 allowed")

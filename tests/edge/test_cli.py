@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
+from firmware_bridge.drivers import DRIVERS
 from protocols import frame
-from protocols.catalog import Kind, Lane, Stream
+from protocols.catalog import FIELDS_BY_NAME, Kind, Lane, Stream
 from protocols.keys import MacKey
 
 GGA = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
@@ -112,7 +113,8 @@ def test_status_without_an_agent_is_a_clear_line(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "name", ["enrol", "run", "check", "ports", "config", "status", "sos", "renew", "decode", "frame"]
+    "name",
+    ["enrol", "run", "check", "ports", "drivers", "config", "status", "sos", "renew", "decode", "frame"],
 )
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -122,5 +124,21 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_ports_says_so_when_there_are_none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ports", "--json"]) == 0
+    assert main(["ports", "--list", "--json"]) == 0
     assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_drivers_says_what_each_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drivers", "--json"]) == 0
+    rows = {row["driver"]: row for row in json.loads(capsys.readouterr().out)}
+    assert "heading_ddeg" in rows["gnss"]["reads"]
+    assert main(["drivers"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"{name:<10} " in out for name in rows)
+
+
+def test_what_a_driver_reads_are_names_of_the_catalog() -> None:
+    kinds = {"observed", "heard", "pressed", "impact", "note"}
+    for row in DRIVERS.values():
+        assert row.reads, row.name
+        assert set(row.reads) <= {*FIELDS_BY_NAME, *kinds}, row.name
