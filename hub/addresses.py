@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 from hub.settings import Settings, is_loopback
+from protocols.enrolment import address
 
 ANY = ("", "0.0.0.0", "::")
 _SIOCGIFADDR = 0x8915
@@ -44,7 +45,7 @@ def own() -> list[str]:
     except OSError:
         lines = []
     six = [socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in lines]
-    return sorted(found.union(address for address in six if not address.startswith("fe80")))
+    return sorted(found.union(one for one in six if not one.startswith("fe80")))
 
 
 def listening_at(host: str) -> list[str]:
@@ -70,8 +71,7 @@ def web_address(settings: Settings, port: int) -> str:
     scheme = "https" if settings.https else "http"
     if settings.public_hosts:
         return f"{scheme}://{settings.public_hosts[0]}"
-    host = reached_at(settings)
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{scheme}://{address(reached_at(settings), port)}"
 
 
 def server_names(settings: Settings, host: str) -> list[str]:

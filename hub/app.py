@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -42,6 +41,7 @@ from hub.live.history import History
 from hub.live.ingest import Ingest
 from hub.live.picture import Picture
 from hub.live.pipeline import Pipeline
+from hub.live.seen import SeenEvents
 from hub.live.units import Units
 from hub.mqtt import Inbox, MqttLink
 from hub.settings import Settings
@@ -50,6 +50,7 @@ from hub.store.budget import WARN_AT, Retention, Space, measure
 from hub.store.registry import SqliteRegistry
 from hub.store.segments import SegmentLog
 from hub.version import current
+from protocols import topics
 from protocols.enrolment import address as protocol_address
 from protocols.units import MS_PER_DAY
 
@@ -66,6 +67,8 @@ COMMAND_EVERY_S = 1.0
 SPACE_EVERY_S = 10.0
 RETENTION_EVERY_S = 60.0
 REBUILD_FRAMES = 6
+REBUILD_HEARD_FRAMES = 20_000
+"""Of the last day, what devices heard of others: at most a second or two of a start."""
 BROKER_GRACE_MS = 5_000
 STOP_S = 5
 BROKER_STOP_S = 0.3
@@ -90,7 +93,12 @@ class Hub:
         self.sign_in = SignIn(
             self.registry, self.clock.now_ms, token_s=settings.token_s, session_s=settings.session_s
         )
-        self.watch = Watch(self.registry, self.clock.now_ms, self._say_notice, self.units.callsign_of)
+        self.watch = Watch(
+            self.registry,
+            self.clock.now_ms,
+            lambda message: self.feed.say(message, Permission.SECURITY),
+            self.units.callsign_of,
+        )
         self.sign_in.alarm = self.watch.tell
         self.door: DeviceDoor | None = None
         self.broker_log: BrokerLog | None = None
@@ -101,6 +109,7 @@ class Hub:
         self._readers = ThreadPoolExecutor(READERS, "hub-reader")
         self._registry_version = -1
         self._judge_ms = 0
+        self._judges: set[int] = set()
         self._lock: socket.socket | None = None
 
     # --- run ---------------------------------------------------------------------------------------------
@@ -215,14 +224,19 @@ class Hub:
             clock.now_ms,
             realm=settings.realm,
             drill=settings.drill,
+            messages=self.ingest.reported.messages,
         )
+        self.seen = SeenEvents(
+            self.registry, self.ingest.events, self.keys, self._publish_order, clock.now_ms
+        )
+        self.seen.load()
         self.feed.greetings.append(self.watch.greeting)
         self._wire_command()
         self.pipeline = Pipeline(
             self.inbox,
             self.ingest,
             self._writer,
-            lambda device, data: self.link.publish_ack(device, data),
+            lambda device, data: self.link.publish(topics.ack, device, data),
             self.feed.tell,
             lambda: self.link.flush(),
         )
@@ -243,6 +257,7 @@ class Hub:
             picture=self.picture,
             feed=self.feed,
             ingest=self.ingest,
+            seen=self.seen,
             history=History(self.log, self.keys.logged),
             counters=self.counters,
             readers=self._readers,
@@ -262,16 +277,18 @@ class Hub:
             lambda reason, words: self.watch.tell(reason, 0, words),
         )
         self.feed.greetings.append(self.commanders.greeting)
-        self._judges: set[int] = set()
         self.list_sender = ListSender(
             lambda: self.commanders.standing,
             lambda: self._judges,
             self.units,
             self.picture,
             self.keys,
-            lambda device, data: self.link.publish_order(device, data),
+            self._publish_order,
             self.clock.now_ms,
         )
+
+    def _publish_order(self, device: int, data: bytes) -> None:
+        self.link.publish(topics.orders, device, data)
 
     def _rebuild(self) -> None:
         """The picture as the log has it, so that a restart shows last positions with honest ages."""
@@ -279,6 +296,8 @@ class Hub:
         began = time.monotonic()
         shown = self.ingest.restore(self.log.events())
         shown += self.ingest.restore(self.log.newest(since_ms, REBUILD_FRAMES))
+        heard = self.log.heard(self.clock.now_ms() - MS_PER_DAY, REBUILD_HEARD_FRAMES)
+        shown += self.ingest.restore(reversed(list(heard)))
         log.info("picture rebuilt from %d frames in %.1f s", shown, time.monotonic() - began)
 
     def _close(self) -> None:
@@ -367,10 +386,18 @@ class Hub:
                     "hub clock: GNSS devices contradict it; using an offset of %d ms", self.clock.offset_ms
                 )
             self.watch.speak()
+            self._tell_reported()
             self.feed.tick()
 
-    def _say_notice(self, message: dict[str, Any]) -> None:
-        self.feed.say(message, Permission.SECURITY)
+    def _tell_reported(self) -> None:
+        """Units that devices heard of, and what was said there: once a tick, however much came."""
+        reported = self.ingest.reported
+        if reported.fresh_units:
+            self.feed.tell_units(sorted(reported.fresh_units))
+            reported.fresh_units.clear()
+        if reported.fresh_messages:
+            self.feed.tell_said(reported.fresh_messages)
+            reported.fresh_messages.clear()
 
     async def _keep_notices(self) -> None:
         loop = asyncio.get_running_loop()
@@ -381,15 +408,11 @@ class Hub:
     async def _watch_command(self) -> None:
         """Keys end with their shift, and every device gets the list."""
         loop = asyncio.get_running_loop()
-
-        def look() -> set[int]:
-            self.commanders.look()
-            return self.registry.trust.devices_with_identity()
-
         async for _ in self._every(COMMAND_EVERY_S):
             with self._noting("command"):
-                self._judges = await loop.run_in_executor(self._readers, look)
+                await loop.run_in_executor(self._readers, self.commanders.look)
                 self.list_sender.step()
+                self.seen.step()
                 self.link.flush()
 
     async def _renew_certificate(self) -> None:
@@ -425,6 +448,7 @@ class Hub:
     def _load_registry(self) -> list[int]:
         self._registry_version = self.registry.version()
         self.keys.replace(self.registry.devices.epochs(), self.registry.devices.all_epochs())
+        self._judges = self.registry.trust.devices_with_identity()
         self._judge_devices()
         return self.units.load(self.registry.units(), self.registry.bindings())
 
@@ -499,7 +523,8 @@ class Hub:
         """Numbers that go up and down, for /metrics."""
         now_ms = self.clock.now_ms()
         return {
-            "units": len(self.units.rows),
+            "units": len(self.units.rows) - len(self.ingest.reported),
+            "units_reported": len(self.ingest.reported),
             "units_silent": self.units.silent(now_ms),
             "viewers": len(self.feed.viewers),
             "notices_open": len(self.watch.open()),

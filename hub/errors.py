@@ -6,9 +6,14 @@ HubError                 anything that the hub refuses or cannot do, in words fo
 ├── StoreError           the store could not do it
 │   └── StoreFull        no room on the disk
 ├── KeyFileError         the master key is missing, open to others or damaged
-├── AccountError         an account, a password or an API token that is not allowed
 ├── AuthorityError       a certificate, or a request for one, that cannot be used
-└── BrokerError          the broker cannot be started
+├── BrokerError          the broker cannot be started
+└── Refused              refused to whoever asks for it; says with which status of HTTP, and how long to wait
+    ├── AccountError     an account, a password or an API token that is not allowed
+    ├── CommandError     in hub.identity.commanders: a key or an all-clear
+    ├── EnrolmentRefused in hub.identity.enrolment: a code, an enrolment or a renewal
+    ├── Throttled        in hub.identity.signin: too many wrong tries
+    └── Busy             in hub.identity.people: too many passwords at once
 """
 
 
@@ -36,13 +41,25 @@ class KeyFileError(HubError):
     """The master key is missing, readable by others, or damaged."""
 
 
-class AccountError(HubError):
-    """An account, password or API token that is not allowed."""
-
-
 class AuthorityError(HubError):
     """A certificate, or a request for one, cannot be used."""
 
 
 class BrokerError(HubError):
     """The broker cannot be started."""
+
+
+class Refused(HubError):
+    """Refused to whoever asks. `status` is HTTP's; `wait_s` not 0: ask again after so long."""
+
+    def __init__(self, status: int, words: str, wait_s: int = 0) -> None:
+        super().__init__(words)
+        self.status = status
+        self.wait_s = wait_s
+
+
+class AccountError(Refused):
+    """An account, password or API token that is not allowed."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(422, words)

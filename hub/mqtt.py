@@ -40,6 +40,8 @@ WAITING_ACKS_BYTES_MAX = 8 * 2**20
 RECONNECT_S = (0.2, 5.0)
 
 Messages = list[mqtt_wire.Message]
+TopicOf = Callable[[str, int], str]
+"""The topic of (realm, device)."""
 
 
 class Inbox:
@@ -292,17 +294,16 @@ class MqttLink:
             tasks.create_task(self._urgent.run(stop))
             tasks.create_task(self._rows.run(stop))
 
-    def publish_ack(self, device: int, payload: bytes) -> None:
-        """QoS 0: a lost acknowledgement is asked for again by the repeat of the frame. Sent by `flush`."""
-        self._waiting.append(mqtt_wire.publish(_ack_head(self.realm, device, self.version_5), payload))
+    def publish(self, topic: TopicOf, device: int, payload: bytes) -> None:
+        """Say something to a device, on its `topics.ack` or `topics.orders`. Sent by `flush`.
 
-    def publish_order(self, device: int, payload: bytes) -> None:
-        """QoS 0 too: it is said again until the device reports that it has it. Sent by `flush`."""
-        head = mqtt_wire.publish_head(topics.orders(self.realm, device), version_5=self.version_5)
-        self._waiting.append(mqtt_wire.publish(head, payload))
+        QoS 0: a lost acknowledgement is asked for again by the repeat of the frame, and an order is said again until
+        the device reports that it has it.
+        """
+        self._waiting.append(mqtt_wire.publish(_head(topic, self.realm, device, self.version_5), payload))
 
     def flush(self) -> None:
-        """Send what `publish_ack` gathered, in one piece. A broker that takes nothing more loses them."""
+        """Send what `publish` gathered, in one piece. A broker that takes nothing more loses them."""
         transport = self._urgent.transport
         if (
             self._waiting
@@ -314,5 +315,5 @@ class MqttLink:
 
 
 @lru_cache(maxsize=65_536)
-def _ack_head(realm: str, device: int, version_5: bool) -> bytes:
-    return mqtt_wire.publish_head(topics.ack(realm, device), version_5=version_5)
+def _head(topic: TopicOf, realm: str, device: int, version_5: bool) -> bytes:
+    return mqtt_wire.publish_head(topic(realm, device), version_5=version_5)

@@ -16,6 +16,7 @@ from hub.live.feed import Feed
 from hub.live.history import History
 from hub.live.ingest import Ingest
 from hub.live.picture import Picture
+from hub.live.seen import SeenEvents
 from hub.live.units import Units
 from hub.settings import Settings
 from hub.store.registry import SqliteRegistry
@@ -48,6 +49,7 @@ class HubState:
     picture: Picture
     feed: Feed
     ingest: Ingest
+    seen: SeenEvents
     history: History
     counters: Counters
     readers: Executor

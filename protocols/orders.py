@@ -36,6 +36,7 @@ class What(IntEnum):
     """What a message down carries."""
 
     KEYS = 1
+    SEEN = 2  # somebody has seen an event of this device: tell its wearer
 
 
 class OrderType(IntEnum):
@@ -114,6 +115,25 @@ def unpack_down(data: bytes, mac_key: MacKey) -> tuple[int, bytes]:
     if version != VERSION or type(what) is not int or type(body) is not bytes:
         raise OrderError(f"order: not a message of version {VERSION}")
     return what, body
+
+
+# --- somebody has seen it ----------------------------------------------------------------------------------
+
+
+def pack_seen(event_id: int, by: str, t_utc_ms: int) -> bytes:
+    """The body of SEEN: the device's own number of the event, who has seen it, and when."""
+    data: bytes = _packer.pack([event_id, by, t_utc_ms])
+    return data
+
+
+def open_seen(body: bytes) -> tuple[int, str, int]:
+    """(event id, by, t_utc_ms) of a body of SEEN; OrderError when it is not one."""
+    event_id, by, t_utc_ms = _array(body, "seen", 3)[:3]
+    if type(event_id) is not int or type(by) is not str or type(t_utc_ms) is not int:
+        raise OrderError("seen: an event id, a name and a time are needed")
+    if not 0 <= event_id < 2**63 or not 0 <= t_utc_ms < 2**52:
+        raise OrderError(f"seen: event {event_id} at {t_utc_ms} ms: out of range")
+    return event_id, by, t_utc_ms
 
 
 # --- the list of commanders' keys --------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from hub.api import (
     commander_routes,
     device_routes,
+    event_routes,
     feed_socket,
     metrics,
     notice_routes,
@@ -59,6 +60,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(session_routes.router(state))
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
+    api.include_router(event_routes.router(state))
     api.include_router(commander_routes.router(state))
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))

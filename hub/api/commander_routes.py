@@ -1,18 +1,15 @@
 """Who commands: keys of a shift, their transfer, and the all-clear of two people. `hub.identity.commanders` decides."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from hub.api.guard import needs, who
-from hub.identity.commanders import SHIFT_HOURS_MAX, CommandError, said_of
+from hub.identity.commanders import SHIFT_HOURS_MAX, said_of
 from hub.identity.permissions import Permission, Principal
 from hub.state import HubState
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})+$", max_length=8_192)]
 KeyId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 
@@ -99,12 +96,6 @@ def router(state: HubState) -> APIRouter:
     routes = APIRouter(tags=["command"])
     commanders = state.commanders
 
-    def asked(method: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        try:
-            return method(*arguments, **named)
-        except CommandError as err:
-            raise HTTPException(err.status, str(err)) from None
-
     def all_clear_out(row: Any) -> AllClearOut:
         return AllClearOut(**{name: value for name, value in said_of(row).items() if name != "k"})
 
@@ -125,14 +116,14 @@ def router(state: HubState) -> APIRouter:
     def register(body: KeyIn, me: Principal = who) -> RegisteredOut:
         """Begin a shift: make a key the signed-in person's, until the shift ends."""
         public, proof = bytes.fromhex(body.public), bytes.fromhex(body.proof)
-        number = asked(commanders.register, me, public, proof, body.hours, body.takes_over, body.reason)
+        number = commanders.register(me, public, proof, body.hours, body.takes_over, body.reason)
         (mine,) = [key for key in commanders.standing.keys if key.user == me.name]
         return RegisteredOut(key_id=mine.key_id, list_number=number)
 
     @routes.delete("/commanders/{key_id}", status_code=204, dependencies=[needs(in_person=True)])
     def end(key_id: str, me: Principal = who) -> None:
         """End a shift; an administrator may end the key of a lost computer."""
-        asked(commanders.end, me, key_id)
+        commanders.end(me, key_id)
 
     @routes.post(
         "/commanders/{key_id}/handover",
@@ -141,7 +132,7 @@ def router(state: HubState) -> APIRouter:
     )
     def hand_over(key_id: str, body: HandoverIn, me: Principal = who) -> None:
         """Offer command to another person, who takes it over by registering a key."""
-        asked(commanders.hand_over, me, key_id, body.to)
+        commanders.hand_over(me, key_id, body.to)
 
     @routes.get("/all-clears", dependencies=[needs(Permission.PICTURE)])
     def all_clears() -> AllClearsOut:
@@ -153,11 +144,11 @@ def router(state: HubState) -> APIRouter:
         """Propose an all-clear. It is given when another person signs it too, within ten minutes; with a reason under
         `break_glass` at once, which is recorded and told to all."""
         core, signature = bytes.fromhex(body.core), bytes.fromhex(body.signature)
-        return all_clear_out(asked(commanders.propose, me, core, body.key_id, signature))
+        return all_clear_out(commanders.propose(me, core, body.key_id, signature))
 
     @routes.post("/all-clears/{id}/sign", dependencies=[needs(Permission.ALL_CLEAR, in_person=True)])
     def sign_too(id: str, body: SignatureIn, me: Principal = who) -> AllClearOut:
         """Sign another person's all-clear: it is given."""
-        return all_clear_out(asked(commanders.sign_too, me, id, body.key_id, bytes.fromhex(body.signature)))
+        return all_clear_out(commanders.sign_too(me, id, body.key_id, bytes.fromhex(body.signature)))
 
     return routes

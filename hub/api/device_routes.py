@@ -11,19 +11,19 @@ from typing import Annotated, Any, TypeVar
 
 import segno
 from fastapi import APIRouter, HTTPException, Path, Request
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, create_model
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 
 from hub import addresses
-from hub.api.guard import needs, open_to_all, who
-from hub.errors import HubError
-from hub.identity.enrolment import HOURS_MAX, EnrolmentRefused, Wanted, revoke
+from hub.api.guard import address_of, needs, open_to_all, who
+from hub.errors import HubError, Refused
+from hub.identity.enrolment import HOURS_MAX, Wanted, revoke
 from hub.identity.permissions import Permission, Principal
 from hub.roster import NAME_CHARS_MAX
 from hub.settings import is_loopback
 from hub.state import HubState
-from protocols.enrolment import BODY_BYTES_MAX, SECRET_CHARS
+from protocols.enrolment import BODY_BYTES_MAX, SECRET_CHARS, Granted
 from protocols.topics import DEVICE_MAX
 
 CSR_CHARS_MAX = 8_192
@@ -112,21 +112,8 @@ class RenewIn(BaseModel):
     mac: str = Field(pattern="^[0-9a-fA-F]*$", max_length=64)
 
 
-class GrantedOut(BaseModel):
-    """protocols.enrolment.Granted."""
-
-    device: int
-    realm: str
-    epoch: int
-    callsign: str
-    certificate: str
-    authority: str
-    mac_key: str
-    signer: str
-    mqtt_host: str
-    mqtt_port: int
-    mqtt_tls: bool
-    not_after_utc_ms: int
+GRANTED: Any = {name: (kind, ...) for name, kind in Granted.__annotations__.items()}
+GrantedOut = create_model("GrantedOut", __doc__="protocols.enrolment.Granted.", **GRANTED)
 
 
 def qr_svg(code: str) -> str:
@@ -145,9 +132,8 @@ def router(state: HubState) -> APIRouter:
         """Do it off the loop, and let the whole hub know before the answer goes out."""
         try:
             done = await run_in_threadpool(work)
-        except EnrolmentRefused as err:
-            headers = {"Retry-After": str(err.wait_s)} if err.wait_s else None
-            raise HTTPException(err.status, str(err), headers) from None
+        except Refused:
+            raise
         except HubError as err:
             raise HTTPException(422, str(err)) from None
         state.reload()
@@ -200,23 +186,31 @@ def router(state: HubState) -> APIRouter:
         """The certificate of the hub's authority, PEM."""
         return PlainTextResponse(state.authority.pem, media_type="application/x-pem-file")
 
-    @routes.post("/enrol", dependencies=[open_to_all("a one-time code is its own proof")])
-    async def enrol(body: EnrolIn, request: Request) -> GrantedOut:
+    @routes.post(
+        "/enrol",
+        response_model=GrantedOut,
+        dependencies=[open_to_all("a one-time code is its own proof")],
+    )
+    async def enrol(body: EnrolIn, request: Request) -> dict[str, Any]:
         """A gateway gives its code and a certificate request, and gets all it needs."""
         _check_length(request)
         firmware = f"{body.firmware} ({body.machine})" if body.machine else body.firmware
-        place = (_address(request), request.url.hostname or "")
+        place = (address_of(request), request.url.hostname or "")
         granted = await changed(lambda: state.enrolment.grant(body.secret, body.csr, firmware, *place))
-        return GrantedOut(**granted._asdict())
+        return granted._asdict()
 
-    @routes.post("/renew", dependencies=[open_to_all("the request is made with the device's own key")])
-    async def renew(body: RenewIn, request: Request) -> GrantedOut:
+    @routes.post(
+        "/renew",
+        response_model=GrantedOut,
+        dependencies=[open_to_all("the request is made with the device's own key")],
+    )
+    async def renew(body: RenewIn, request: Request) -> dict[str, Any]:
         """A gateway shows its key and gets a new certificate, also when the old one ran out."""
         _check_length(request)
-        place = (_address(request), request.url.hostname or "")
+        place = (address_of(request), request.url.hostname or "")
         said = (body.device, body.t_utc_ms, body.csr, body.mac)
         granted = await changed(lambda: state.enrolment.renew(*said, *place))
-        return GrantedOut(**granted._asdict())
+        return granted._asdict()
 
     return routes
 
@@ -250,10 +244,6 @@ def _asked_at(state: HubState, request: Request) -> tuple[str, int]:
     if is_loopback(host) and not is_loopback(state.settings.host):
         host = addresses.reached_at(state.settings)
     return host, port
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _check_length(request: Request) -> None:

@@ -223,6 +223,11 @@ def is_secure(scope: Scope) -> bool:
     return scope.get("scheme") in ("https", "wss")
 
 
+def address_of(request: Request) -> str:
+    """From which address this comes, "" when the server does not say."""
+    return request.client.host if request.client else ""
+
+
 def from_loopback(scope: Scope) -> bool:
     client = scope.get("client")
     return client is not None and is_loopback(client[0])

@@ -18,6 +18,9 @@ COUNTERS = {
     "quarantined_rows": "Rows more than 30 s ahead of the hub.",
     "commit_failures": "Batches that could not be committed.",
     "events": "Rows of events shown.",
+    "reported_refused": "Rows of things heard that are not shown, because there are too many things.",
+    "reported_jumps": "Positions of things heard that nothing could have reached.",
+    "said_dropped": "Messages heard that are in the log only, because their device brought too many at once.",
 }
 
 

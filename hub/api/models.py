@@ -68,8 +68,15 @@ class ValueOut(BaseModel):
     t_utc_ms: int
 
 
+class ReportedOut(BaseModel):
+    """By what somebody else heard it (mesh, ais, drone, rdss), and the unit that reports it."""
+
+    source: str
+    by: str
+
+
 class UnitOut(BaseModel):
-    """A unit of docs/feed.md's `meta`, with its last values."""
+    """A unit of docs/feed.md's `meta`, with its last values. `reported`: it has no device of ours."""
 
     slot: int
     id: str
@@ -87,6 +94,7 @@ class UnitOut(BaseModel):
     lon_deg: float | None
     flags: int
     values: list[ValueOut]
+    reported: ReportedOut | None = None
 
 
 class UnitsOut(BaseModel):

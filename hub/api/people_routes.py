@@ -120,12 +120,9 @@ def router(state: HubState) -> APIRouter:
         """Make an account, or change it. Locking ends its sessions and API tokens; the last active administrator can
         be neither locked nor made something else."""
         person = Person(name, body.role, body.agency, sees_of(body.sees), body.team, body.state)
-        try:
-            accounts.put(person, me.name, state.clock.now_ms())
-            state.sign_in.forget()
-            return person_out(accounts.person(name))
-        except AccountError as err:
-            raise HTTPException(422, str(err)) from None
+        accounts.put(person, me.name, state.clock.now_ms())
+        state.sign_in.forget()
+        return person_out(accounts.person(name))
 
     @routes.post("/people/{name}/link", dependencies=[needs(Permission.PEOPLE, in_person=True)])
     def link(name: NamePath, me: Principal = who) -> LinkOut:
@@ -134,10 +131,7 @@ def router(state: HubState) -> APIRouter:
             accounts.person(name)
         except AccountError as err:
             raise HTTPException(404, str(err)) from None
-        try:
-            token, expires_utc_ms = state.sign_in.new_link(name, by=me.name)
-        except AccountError as err:
-            raise HTTPException(422, str(err)) from None
+        token, expires_utc_ms = state.sign_in.new_link(name, by=me.name)
         return LinkOut(token=token, path=f"/#t={token}", expires_utc_ms=expires_utc_ms)
 
     @routes.get("/roles", dependencies=[needs()])

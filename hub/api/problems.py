@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457)."""
+"""Errors as application/problem+json (RFC 9457). A route lets `Refused` pass: it is answered here."""
 
 from http import HTTPStatus
 
@@ -6,6 +6,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+
+from hub.errors import Refused
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -25,6 +27,12 @@ async def _invalid(_request: Request, err: Exception) -> JSONResponse:
     return problem(422, words)
 
 
+async def _refused(_request: Request, err: Exception) -> JSONResponse:
+    assert isinstance(err, Refused)
+    return problem(err.status, str(err), {"Retry-After": str(err.wait_s)} if err.wait_s else None)
+
+
 def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Refused, _refused)

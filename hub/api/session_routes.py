@@ -5,12 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from hub.api.guard import COOKIE, COOKIE_TLS, is_secure, needs, open_to_all, principal_of, who
+from hub.api.guard import COOKIE, COOKIE_TLS, address_of, is_secure, needs, open_to_all, principal_of, who
 from hub.api.models import PasswordIn, SessionOut, SessionRowOut, SessionsOut, SignInIn
-from hub.errors import AccountError
-from hub.identity.people import Busy
 from hub.identity.permissions import TITLES, Permission, Principal
-from hub.identity.signin import API_TOKEN_DAYS_MAX, Began, Throttled
+from hub.identity.signin import API_TOKEN_DAYS_MAX, Began
 from hub.state import HubState
 
 
@@ -49,20 +47,6 @@ class TokensOut(BaseModel):
 Id = Annotated[str, Field(max_length=16)]
 
 
-def busy() -> HTTPException:
-    return HTTPException(503, "too many passwords are being checked; try again", {"Retry-After": "1"})
-
-
-def throttled(err: Throttled) -> HTTPException:
-    return HTTPException(
-        429, "too many wrong tries, wait a little", {"Retry-After": str(-(-err.wait_ms // 1000))}
-    )
-
-
-def address_of(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
 def router(state: HubState) -> APIRouter:
     """The session and token routes of docs/api.md."""
     routes = APIRouter(tags=["session"])
@@ -97,12 +81,7 @@ def router(state: HubState) -> APIRouter:
     def begin(body: SignInIn, request: Request, response: Response) -> SessionOut:
         """Give a one-time token, or name and password, for a session cookie. A token works once, and a right one is
         taken whatever others guess."""
-        try:
-            began = _began(body, request)
-        except Throttled as err:
-            raise throttled(err) from None
-        except Busy:
-            raise busy() from None
+        began = _began(body, request)
         if began is None:
             words = "this link was used already or has expired; zhantu-hub user link makes a new one"
             raise HTTPException(401, words if body.token else "name and password do not fit")
@@ -145,14 +124,7 @@ def router(state: HubState) -> APIRouter:
     def set_password(body: PasswordIn, request: Request, me: Principal = who) -> None:
         """Set one's own password. All one's other sessions end. `old` is needed when there is one, unless this session
         began with a one-time link."""
-        try:
-            sign_in.set_password(me, body.password, body.old, address_of(request))
-        except AccountError as err:
-            raise HTTPException(422, str(err)) from None
-        except Throttled as err:
-            raise throttled(err) from None
-        except Busy:
-            raise busy() from None
+        sign_in.set_password(me, body.password, body.old, address_of(request))
 
     @routes.get("/sessions", dependencies=[needs()])
     def sessions(me: Principal = who) -> SessionsOut:
@@ -196,10 +168,7 @@ def router(state: HubState) -> APIRouter:
     @routes.post("/tokens", status_code=201, dependencies=[needs(in_person=True)])
     def new_token(body: TokenIn, me: Principal = who) -> TokenMadeOut:
         """Make an API token of one's own. Its scope is part of what one may do oneself; it never orders."""
-        try:
-            token_id, secret = sign_in.new_api_token(me.name, body.name, body.scope, body.days, me.name)
-        except AccountError as err:
-            raise HTTPException(422, str(err)) from None
+        token_id, secret = sign_in.new_api_token(me.name, body.name, body.scope, body.days, me.name)
         return TokenMadeOut(id=token_id, token=secret)
 
     @routes.delete("/tokens/{id}", status_code=204, dependencies=[needs()])

@@ -10,11 +10,12 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from hub.api.guard import needs, who
 from hub.api.models import SeriesColumns, SeriesOut, TrailColumns, TrailOut, UnitOut, UnitsOut, ValueOut
-from hub.identity.permissions import PHYSIOLOGY_FIELDS, Permission, Principal
+from hub.identity.permissions import PHYSIOLOGY_FIELDS, Audience, Permission, Principal
 from hub.live.history import Trail
+from hub.live.measure import scaled
 from hub.live.picture import CHANNEL
 from hub.state import HubState
-from protocols.catalog import FIELDS_BY_NAME, Field
+from protocols.catalog import FIELDS_BY_NAME
 
 HOUR_MS = 3_600_000
 POINTS_MAX = 50_000
@@ -22,28 +23,24 @@ CHANNELS_MAX = 16
 T_MAX = 2**52
 
 
-def scaled(field: Field, value: int) -> float | int:
-    """A value in its unit, out of its quanta."""
-    if field.quantum == "1":
-        return value
-    digits = 7 if field.quantum == "1e-7" else 1
-    return round(value * float(field.quantum), digits)
-
-
 def _or_none(number: float) -> int | None:
     return None if number != number else int(number)
 
 
-def unit_out(state: HubState, slot: int, me: Principal) -> UnitOut:
-    """One unit as the API shows it to this person."""
+def unit_out(state: HubState, slot: int, audience: Audience) -> UnitOut:
+    """One unit as the API shows it to this audience."""
     picture = state.picture
-    hidden = frozenset() if me.audience.sees_body(state.units.rows[slot].team) else PHYSIOLOGY_FIELDS
+    hidden = frozenset() if audience.sees_body(state.units.rows[slot].team) else PHYSIOLOGY_FIELDS
     meta: dict[str, Any] = state.units.meta([slot])[0]
     t_fix = _or_none(float(picture.pos_time[slot]))
     values = [
         ValueOut(name=f.name, zh=f.zh, en=f.en, unit=f.unit, value=scaled(f, value), t_utc_ms=t_utc_ms)
         for f, value, t_utc_ms in picture.last_values(slot)
         if f.name not in hidden
+    ]
+    values += [
+        ValueOut(name=f.name, zh=f.zh, en=f.en, unit=f.unit, value=scaled(f, value), t_utc_ms=t_utc_ms)
+        for f, value, t_utc_ms in state.ingest.reported.more(slot)
     ]
     return UnitOut(
         **meta,
@@ -110,14 +107,14 @@ def router(state: HubState) -> APIRouter:
     @routes.get("/units", dependencies=[needs(Permission.PICTURE)])
     async def units(me: Principal = who) -> UnitsOut:
         """Every unit one sees with its last values, each with its own time."""
-        sees = me.audience.sees
-        slots = [slot for slot, row in enumerate(state.units.rows) if sees(row.agency)]
-        return UnitsOut(units=[unit_out(state, slot, me) for slot in slots])
+        audience = me.audience
+        slots = [slot for slot, row in enumerate(state.units.rows) if audience.sees(row.agency)]
+        return UnitsOut(units=[unit_out(state, slot, audience) for slot in slots])
 
     @routes.get("/units/{unit_id}", dependencies=[needs(Permission.PICTURE)])
     async def unit(unit_id: str, me: Principal = who) -> UnitOut:
         """One unit."""
-        return unit_out(state, slot_of(unit_id, me), me)
+        return unit_out(state, slot_of(unit_id, me), me.audience)
 
     @routes.get("/units/{unit_id}/trail", response_model=TrailOut, dependencies=[needs(Permission.PICTURE)])
     async def trail(
@@ -129,10 +126,19 @@ def router(state: HubState) -> APIRouter:
         me: Principal = who,
     ) -> Any:
         """Positions, oldest first: msgpack, or JSON when Accept asks for it."""
-        carried = state.units.carried(slot_of(unit_id, me))
-        arguments = (carried, *window(from_ms, to_ms), points)
+        slot = slot_of(unit_id, me)
+        first, last = window(from_ms, to_ms)
+        thing = state.ingest.reported.thing(slot)
+        reporters = [slot] if thing is None else sorted(thing.reporters)
+        carried = [span for one in reporters for span in state.units.carried(one)]
+
+        def read() -> Trail:
+            if thing is None:
+                return state.history.trail(carried, first, last, points)
+            return state.history.reported_trail(carried, thing.key[:2], first, last, points)
+
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(state.readers, lambda: state.history.trail(*arguments))
+        found = await loop.run_in_executor(state.readers, read)
         if "application/json" in request.headers.get("accept", ""):
             columns = TrailColumns(t=found.t_utc_ms, lat=found.lat_deg_e7, lon=found.lon_deg_e7)
             return TrailOut(n=len(found.t_utc_ms), c=columns)

@@ -18,7 +18,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.errors import HubError
+from hub.errors import Refused
 from hub.identity.permissions import ALLOWED, Permission, Principal, Role
 from hub.store.registry import SqliteRegistry
 from hub.store.trust import AllClearRow, KeyRow
@@ -36,12 +36,8 @@ SHOWN_MAX = 20
 _PROOF_MARK = b"zhantu-key\0"
 
 
-class CommandError(HubError):
-    """Refused. `status` is HTTP's: 403 not yours, 404 unknown, 409 too late, 422 not allowed."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
+class CommandError(Refused):
+    """Refused: 403 not yours, 404 unknown, 409 too late, 422 not allowed."""
 
 
 P = ParamSpec("P")
@@ -126,8 +122,8 @@ class Commanders:
         elif held != self.standing.keys:  # only an offer
             self.standing = Standing(self.standing.number, self.standing.signed, held)
             self._tell()
-        for row in self._trust.all_clears(SHOWN_MAX):
-            if row.state == "proposed" and now_ms > row.expires_utc_ms:
+        for row in self._trust.waiting_all_clears():
+            if now_ms > row.expires_utc_ms:
                 self._settle(row._replace(state="expired"), "hub", "all-clear expired")
 
     def _renew(self, keys: tuple[KeyRow, ...], now_ms: int) -> None:
@@ -383,9 +379,8 @@ class Commanders:
         if not me.may(Permission.PICTURE):
             return
         yield self.message()
-        for row in self.all_clears():
-            if row.state == "proposed":
-                yield said_of(row)
+        for row in self._trust.waiting_all_clears()[:SHOWN_MAX]:
+            yield said_of(row)
 
 
 def said_of(row: AllClearRow) -> dict[str, Any]:

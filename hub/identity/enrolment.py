@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hub import addresses, roster
-from hub.errors import AuthorityError, HubError
+from hub.errors import AuthorityError, Refused
 from hub.identity.authority import Authority
 from hub.identity.keys import KeyRing
 from hub.settings import Settings
@@ -37,13 +37,8 @@ Tell = Callable[[str, int, str], None]
 """`tell(reason, device, words)`: a security notice."""
 
 
-class EnrolmentRefused(HubError):
-    """Refused. `status` is HTTP's; `wait_s` not 0: ask again after so long."""
-
-    def __init__(self, status: int, words: str, wait_s: int = 0) -> None:
-        super().__init__(words)
-        self.status = status
-        self.wait_s = wait_s
+class EnrolmentRefused(Refused):
+    """A code, an enrolment or a renewal that is not given."""
 
 
 class Wanted(NamedTuple):

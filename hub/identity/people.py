@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from hub.errors import AccountError
+from hub.errors import AccountError, Refused
 from hub.identity.permissions import ALL_AGENCIES, Role
 from hub.store.interface import PersonRow
 from hub.store.registry import SqliteRegistry
@@ -38,8 +38,11 @@ COMMON = frozenset(_COMMON.split())
 """Refused. Only the first that anybody tries: guesses are throttled, and length does the rest."""
 
 
-class Busy(Exception):
+class Busy(Refused):
     """Too many passwords are being checked at once."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "too many passwords are being checked; try again", 1)
 
 
 class Passwords:

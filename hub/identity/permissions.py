@@ -100,8 +100,8 @@ MEANINGS: dict[Permission, tuple[str, str]] = {
     P.EVALUATE: ("给演练评分", "score a drill"),
 }
 
-PHYSIOLOGY_FIELDS = frozenset({"heart_bpm"})
-"""Fields of the catalog that say how a body is doing."""
+PHYSIOLOGY_FIELDS = frozenset({"heart_bpm", "strain_e1", "core_dc", "core_band_dc"})
+"""Fields of the catalog that say how a body is doing. Alarms of these show without code and numbers."""
 ALL_AGENCIES = "*"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from hub.errors import AccountError
+from hub.errors import AccountError, Refused
 from hub.identity.people import ACTIVE, Accounts, Passwords, Person, check_password, default_sees
 from hub.identity.permissions import Permission, Principal, Role, allowed_to
 from hub.store.interface import PersonRow, SessionRow, TokenRow
@@ -42,12 +42,11 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-class Throttled(Exception):
-    """Too many wrong tries. `wait_ms`: how long to stay away."""
+class Throttled(Refused):
+    """Too many wrong tries. `wait_ms`: how long to stay away; told in whole seconds, never too few."""
 
     def __init__(self, wait_ms: int) -> None:
-        super().__init__(f"wait {wait_ms} ms")
-        self.wait_ms = wait_ms
+        super().__init__(429, "too many wrong tries, wait a little", -(-wait_ms // 1000))
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ Every slot knows the tick of its last change. So a viewer that missed ticks, ask
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,15 @@ import numpy.typing as npt
 from hub.identity.permissions import Audience, Permission, Principal
 from hub.live.events import Event, EventBook
 from hub.live.picture import I64, Picture
+from hub.live.reported import Message
 from hub.live.units import Units
 
 VERSION = 1
 TICK_MS = 250
 SNAPSHOT_EVERY_TICKS = 120
 EVENTS_QUEUE_MAX = 1_000
+SAID_SHOWN_MAX = 50
+"""Messages of others that a new screen gets."""
 RESUME_TICKS_MAX = 1_200
 """Five minutes: older than that a snapshot is sent instead."""
 
@@ -54,8 +57,15 @@ class Sight:
     def sees(self, slot: int) -> bool:
         return self.units is None or bool(self.units[slot])
 
+    def sees_body(self, slot: int) -> bool:
+        return self.bodies is None or bool(self.bodies[slot])
+
     def of(self, slots: Iterable[int]) -> list[int]:
         return [slot for slot in slots if self.sees(slot)]
+
+    def event(self, event: Event) -> bytes:
+        """The event as this audience may know it."""
+        return encode(event.message(body=self.sees_body(event.slot)))
 
 
 class Viewer:
@@ -101,10 +111,12 @@ class Feed:
         *,
         realm: str,
         drill: bool,
+        messages: Sequence[Message] = (),
     ) -> None:
         self.picture = picture
         self.units = units
         self.events = events
+        self.messages = messages
         self.viewers: set[Viewer] = set()
         self._link = link
         self._link_said: dict[str, object] = {}
@@ -133,7 +145,9 @@ class Feed:
         self._push_snapshot(viewer)
         seen = [event for event in self.events.open() if sight.sees(event.slot)]
         for event in seen[-(EVENTS_QUEUE_MAX // 2) :]:
-            viewer.push(encode(event.message()))
+            viewer.push(sight.event(event))
+        for said in self._said_to(sight):
+            viewer.push(encode(said))
         for greeting in self.greetings:
             for message in greeting(me):
                 viewer.push(encode(message))
@@ -206,10 +220,25 @@ class Feed:
     def tell(self, events: Iterable[Event]) -> None:
         """Events, at once and to everyone who sees the unit, paused or not."""
         for event in events:
-            data = encode(event.message())
+            made: dict[bool, bytes] = {}
             for viewer in self.viewers:
-                if self._sight(viewer.audience).sees(event.slot):
+                sight = self._sight(viewer.audience)
+                if sight.sees(event.slot):
+                    body = sight.sees_body(event.slot)
+                    made[body] = made.get(body) or sight.event(event)
+                    viewer.push(made[body])
+
+    def tell_said(self, messages: Iterable[Message]) -> None:
+        """What others wrote, as devices heard it: to everyone who sees the unit that reported it."""
+        for message in messages:
+            data = encode(message.as_dict())
+            for viewer in self.viewers:
+                if self._sight(viewer.audience).sees(message.by_slot):
                     viewer.push(data)
+
+    def _said_to(self, sight: Sight) -> list[dict[str, object]]:
+        seen = [message for message in self.messages if sight.sees(message.by_slot)]
+        return [message.as_dict() for message in seen[-SAID_SHOWN_MAX:]]
 
     def say(self, message: dict[str, Any], permission: Permission) -> None:
         """Any other message that must arrive, at once and to everyone who has the permission."""
@@ -235,19 +264,23 @@ class Feed:
                 viewer.push(data)
 
     def _unit_changes(self, slots: list[int], before: Sight | None, now: Sight) -> list[bytes]:
-        """`gone` and `meta`, and the open events of units that came into sight."""
+        """`gone` and `meta`, and the open events of units of which more may be seen now, or less."""
         said = []
-        seen, count = now.of(slots), 0
+        seen = now.of(slots)
+        masks = [] if before is None else [mask for mask in (before.units, before.bodies) if mask is not None]
+        count = min(map(len, masks), default=0)
         if before is not None and before.units is not None:
-            count = len(before.units)
             gone = [slot for slot in slots if slot < count and before.sees(slot) and not now.sees(slot)]
             if gone:
                 said.append(encode({"k": "gone", "slots": gone}))
         if seen:
             said.append(self._meta(seen))
         came = {slot for slot in seen if slot < count and before is not None and not before.sees(slot)}
+        came |= {
+            slot for slot in seen if slot < count and before and before.sees_body(slot) != now.sees_body(slot)
+        }
         if came:
-            said += [encode(event.message()) for event in self.events.open() if event.slot in came]
+            said += [now.event(event) for event in self.events.open() if event.slot in came]
         return said
 
     def tell_link(self) -> None:

@@ -19,6 +19,11 @@ from protocols.keys import MacKey
 FRAMES_MAX = 20_000
 """Frames decoded for one trail or series. Of more, evenly spread ones are taken."""
 
+OBS_SOURCE, OBS_ID, OBS_LAT, OBS_LON, OBS_AGE = (
+    FIELDS_BY_NAME[name].id
+    for name in ("obs_source", "obs_id", "obs_lat_deg_e7", "obs_lon_deg_e7", "obs_age_s")
+)
+
 Carried = list[tuple[int, int, int]]
 Keys = Callable[[int], Iterable[MacKey]]
 """Every key that a device ever had: `KeyRing.logged`."""
@@ -84,6 +89,11 @@ class Decoder:
             values = {page + bit: v for bit, c in decoded[0].columns.items() if (v := c[i]) is not None}
             place = (stored.device, stored.boot, stored.stream, stored.row + i)
             text = decoded[0].body[i] if head.kind == Kind.TEXT else ""
+            if head.kind == Kind.SAID:
+                values, text = (
+                    {OBS_SOURCE: decoded[0].body[i][0], OBS_ID: decoded[0].body[i][1]},
+                    decoded[0].body[i][3],
+                )
             yield HistoryRow(*place, head.kind, stored.t_hub_ms, t_utc_ms, values, text)
 
 
@@ -135,10 +145,21 @@ class History:
                 if LAT in row.values and LON in row.values
             }
         )
-        if len(found) > points:
-            last = len(found) - 1
-            found = [found[i * last // max(points - 1, 1)] for i in range(points)]
-        return Trail([t for t, _, _ in found], [lat for _, lat, _ in found], [lon for _, _, lon in found])
+        return _thinned(found, points)
+
+    def reported_trail(
+        self, carried: Carried, thing: tuple[int, int], from_ms: int, to_ms: int, points: int
+    ) -> Trail:
+        """As `trail`, of a thing (source, id) that these devices reported, at the times when it was there."""
+        found = {
+            (t_ms, row.values[OBS_LAT], row.values[OBS_LON])
+            for row in self.rows(carried, from_ms, to_ms, Kind.OBSERVED)
+            if (row.values.get(OBS_SOURCE), row.values.get(OBS_ID)) == thing
+            and OBS_LAT in row.values
+            and OBS_LON in row.values
+            and from_ms <= (t_ms := (row.t_utc_ms or 0) - 1_000 * row.values.get(OBS_AGE, 0))
+        }
+        return _thinned(sorted(found), points)
 
     def series(
         self, carried: Carried, channels: list[str], from_ms: int, to_ms: int, points: int
@@ -158,6 +179,13 @@ class History:
                         lo, hi = buckets[name].get(at, (value, value))
                         buckets[name][at] = (min(lo, value), max(hi, value))
         return {name: _columns(found, from_ms, width_ms) for name, found in buckets.items()}
+
+
+def _thinned(found: list[tuple[int, int, int]], points: int) -> Trail:
+    if len(found) > points:
+        last = len(found) - 1
+        found = [found[i * last // max(points - 1, 1)] for i in range(points)]
+    return Trail([t for t, _, _ in found], [lat for _, lat, _ in found], [lon for _, _, lon in found])
 
 
 def _columns(found: dict[int, tuple[int, int]], from_ms: int, width_ms: int) -> dict[str, list[int]]:

@@ -25,6 +25,7 @@ from hub.live.events import Event, EventBook, Said, flag_of
 from hub.live.gate import Columns, Gates, without
 from hub.live.history import open_logged
 from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
+from hub.live.reported import Reported, Reporter, Row
 from hub.live.units import Units
 from hub.store.interface import ClockRow, Commit, CoverageRow, Log, LogFrame
 from protocols import acks, frame
@@ -92,6 +93,7 @@ class Ingest:
         self.barred: dict[int, str] = {}  # device -> revoked, expired
         self.events = EventBook()
         self.gates = Gates()
+        self.reported = Reported(units, counters)
         self.boots = BootClocks()
         self.owed = AckSchedule()
         self._coverage: dict[Key, Coverage] = {}
@@ -332,7 +334,7 @@ class Ingest:
         """Apply a batch to the picture, once. Before its commit only when the disk makes it wait."""
         admitted.is_shown = True
         for device, boot, add_ms, proven in admitted.redated:
-            for slot in self.units.slots_of(device):
+            for slot in self.units.slots_of(device) | self.reported.undated(device):
                 self.picture.redate(slot, clock_tag(device, boot), add_ms, proven=proven)
         events: list[Event] = []
         try:
@@ -358,6 +360,10 @@ class Ingest:
         for shown in all_shown:
             if shown.frame.envelope.kind in SHOWN_KINDS:
                 self._show_columns(changes, shown)
+            elif shown.frame.envelope.kind == Kind.OBSERVED:
+                self._show_observed(changes, shown)
+            elif shown.frame.envelope.kind == Kind.SAID:
+                self._show_said(shown)
         self.picture.apply(changes)
 
     def _show_columns(self, changes: Changes, shown: Shown) -> None:
@@ -415,6 +421,36 @@ class Ingest:
                 rows.setdefault(slot, []).append(i)
         return rows
 
+    def _show_observed(self, changes: Changes, shown: Shown) -> None:
+        """Things that the device heard or saw: units of their own, never the device's."""
+        head = shown.frame.envelope
+        base = rank(head.device, head.boot, head.stream, head.row)
+        by_slot = self._by_slot(head.device, shown.times, shown.t_hub_ms, Changes())
+        for slot, rows in by_slot.items():
+            made = [
+                Row(
+                    shown.times[i],
+                    base + i,
+                    {b: v for b, c in shown.frame.columns.items() if (v := c[i]) is not None},
+                )
+                for i in rows
+            ]
+            self.reported.observe(changes, self._reporter(head.device, slot), made, shown.tag, shown.t_hub_ms)
+
+    def _show_said(self, shown: Shown) -> None:
+        """Names and messages of things, each row once."""
+        head = shown.frame.envelope
+        for slot, rows in self._by_slot(head.device, shown.times, shown.t_hub_ms, Changes()).items():
+            by = self._reporter(head.device, slot)
+            for i in rows:
+                if any(a <= head.row + i <= b for a, b in shown.fresh):
+                    words = shown.frame.body[i]
+                    self.reported.hear(by, shown.times[i], words, shown.t_hub_ms, old=self._restoring)
+
+    def _reporter(self, device: int, slot: int) -> Reporter:
+        row = self.units.rows[slot]
+        return Reporter(device, slot, row.id, row.agency)
+
     def _show_events(self, changes: Changes, shown: Shown) -> list[Event]:
         """An event from a clock that runs ahead still alarms: it is dated by its arrival instead."""
         head, t_hub_ms = shown.frame.envelope, shown.t_hub_ms
@@ -430,13 +466,14 @@ class Ingest:
                 continue
             values = {bit: column[i] for bit, column in shown.frame.columns.items()}
             event = self.events.apply(
-                head.device, Said(head.boot, head.row + i, t_ms), slot, values, t_hub_ms
-            )
+                head.device, Said(head.boot, head.row + i, t_ms), slot, values, t_hub_ms,
+                shown.frame.t_mono_ms[i], ClockSource.NONE if shown.tag else shown.frame.clock_source,
+            )  # fmt: skip
             changes.rx.append((slot, t_ms, t_hub_ms, shown.tag))
             if event is not None:
                 self.counters.events += 1
-                is_open = self.events.is_open(event.slot, event.code)
-                self.picture.set_alarm(event.slot, flag_of(event.code), is_open)
+                flag = flag_of(event.code)
+                self.picture.set_alarm(event.slot, flag, self.events.flag_open(event.slot, flag))
                 out.append(event)
         return out
 

@@ -22,12 +22,19 @@ I64 = npt.NDArray[np.int64]
 
 UNITS_MAX = 200_000
 FLAG_SOS, FLAG_MAN_DOWN, FLAG_LOW_AIR, FLAG_GAS, FLAG_CLOCK, FLAG_QUARANTINED = (1 << bit for bit in range(6))
-EVENT_FLAGS = {
-    int(EventCode.SOS): FLAG_SOS,
-    int(EventCode.MAN_DOWN): FLAG_MAN_DOWN,
-    int(EventCode.LOW_AIR): FLAG_LOW_AIR,
-    int(EventCode.GAS): FLAG_GAS,
-}
+FLAG_STRAIN, FLAG_DEVICE = 1 << 6, 1 << 7
+_CODES_OF_FLAG = {
+    FLAG_SOS: (EventCode.SOS,),
+    FLAG_MAN_DOWN: (EventCode.MAN_DOWN, EventCode.FALL),
+    FLAG_LOW_AIR: (EventCode.LOW_AIR, EventCode.TURN_BACK, EventCode.AIR_SENSOR_LOST),
+    FLAG_GAS: (
+        EventCode.GAS, EventCode.GAS_STEL, EventCode.GAS_TWA, EventCode.GAS_RISE, EventCode.GAS_FAULT,
+        EventCode.GAS_OVER_RANGE,
+    ),
+    FLAG_STRAIN: (EventCode.HEART, EventCode.STRAIN, EventCode.HEAT),
+    FLAG_DEVICE: (EventCode.SPOOL_FAULT,),
+}  # fmt: skip
+EVENT_FLAGS = {int(code): flag for flag, codes in _CODES_OF_FLAG.items() for code in codes}
 FIELDS_SHOWN = [field for field in FIELDS if field.page in (Kind.STATE, Kind.HEALTH)]
 CHANNELS = len(FIELDS_SHOWN)
 CHANNEL_OF_BIT = {

@@ -26,6 +26,8 @@ class Units:
         self._carrier: dict[int, int] = {}  # and the other way round
         self._carried: dict[int, list[tuple[int, int, int]]] = {}  # device -> [(from, to, slot)]
         self._only: dict[int, int] = {}  # device -> slot, when it was ever bound to one unit only
+        self._reported: dict[int, tuple[str, str]] = {}  # slot -> (source, id of the reporter's unit)
+        self._callsigns: set[str] = set()  # of registered units
 
     def load(self, units: Sequence[UnitRow], bindings: Sequence[Binding]) -> list[int]:
         """Take over the registry's state; the slots that are new or have changed."""
@@ -40,7 +42,9 @@ class Units:
             elif self.rows[slot] != unit:
                 self.rows[slot] = unit
                 changed.add(slot)
+        self._callsigns = {unit.callsign.casefold() for unit in units}
         self._stale_ms = np.array([1000 * unit.stale_s for unit in self.rows], np.float64)
+        self._stale_ms[list(self._reported)] = np.inf
         return sorted(changed | self._load_bindings(bindings))
 
     def _load_bindings(self, bindings: Sequence[Binding]) -> set[int]:
@@ -61,6 +65,27 @@ class Units:
             if len(spans) == 1 and spans[0][:2] == (0, _ALWAYS)
         }
         return changed
+
+    def add_reported(self, row: UnitRow, source: str, by: str) -> int:
+        """The slot of a unit that is not registered, but reported by the unit `by`. No binding leads to it."""
+        slot = self._picture.add_unit()
+        self.slot_by_id[row.id] = slot
+        self.rows.append(row)
+        self._reported[slot] = (source, by)
+        self._stale_ms = np.append(self._stale_ms, np.inf)
+        return slot
+
+    def set_reported(self, slot: int, row: UnitRow, by: str) -> None:
+        """A reported unit got another name or reporter."""
+        self.rows[slot] = row
+        self._reported[slot] = (self._reported[slot][0], by)
+
+    def is_reported(self, slot: int) -> bool:
+        return slot in self._reported
+
+    def is_registered(self, callsign: str) -> bool:
+        """Whether a registered unit is called so."""
+        return callsign.casefold() in self._callsigns
 
     def only_slot(self, device: int) -> int | None:
         """The slot of a device that was never anybody else's; None: ask `slot_at` for each row."""
@@ -97,11 +122,20 @@ class Units:
 
     def meta(self, slots: Sequence[int]) -> list[dict[str, object]]:
         """The feed's unit maps of these slots."""
-        return [
-            {"slot": slot, **self.rows[slot]._asdict(), "device": self._device.get(slot, 0)} for slot in slots
-        ]
+        return [self._meta(slot) for slot in slots]
+
+    def _meta(self, slot: int) -> dict[str, object]:
+        made: dict[str, object] = {
+            "slot": slot,
+            **self.rows[slot]._asdict(),
+            "device": self._device.get(slot, 0),
+        }
+        if slot in self._reported:
+            source, by = self._reported[slot]
+            made["reported"] = {"source": source, "by": by}
+        return made
 
     def silent(self, now_ms: int) -> int:
-        """How many units that were ever heard have said nothing newer than their stale limit."""
+        """How many units that were ever heard have said nothing newer than their stale limit; not reported ones."""
         heard = self._picture.row_time[: len(self.rows)]
         return int(np.count_nonzero(now_ms - heard > self._stale_ms))

@@ -82,10 +82,13 @@ class Log(Protocol):
         """As `frames`, of all devices, the undated ones that came within the window included."""
 
     def newest(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
-        """The latest usable frames of each device, to rebuild the picture; at most `most` a device."""
+        """The latest usable frames of each device on itself, to rebuild the picture; at most `most` a device."""
 
     def events(self) -> Iterator[LogFrame]:
         """Every event frame kept, oldest first."""
+
+    def heard(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
+        """What devices heard of others (OBSERVED, SAID) since a time, newest first; at most `most`."""
 
     def close(self) -> None:
         """Close the files."""

@@ -155,4 +155,9 @@ def _identity_schema(db: Database) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (_first_schema, _identity_schema)
+def _seen_schema(db: Database) -> None:
+    """Who has seen which event."""
+    db.table("seen_events").create({"id": str, "seen_by": str, "t_utc_ms": int}, pk="id")
+
+
+STEPS: tuple[Step, ...] = (_first_schema, _identity_schema, _seen_schema)

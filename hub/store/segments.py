@@ -76,7 +76,12 @@ def _state_schema(db: Database) -> None:
             db.execute(statement)
 
 
-SEGMENT_STEPS: tuple[Step, ...] = (_first_schema,)
+def _heard_schema(db: Database) -> None:
+    """What devices heard of others is read back at a start, without reading all the rest."""
+    db.execute("CREATE INDEX frames_heard ON frames (id) WHERE kind IN (3, 11)")
+
+
+SEGMENT_STEPS: tuple[Step, ...] = (_first_schema, _heard_schema)
 ARCHIVE_STEPS: tuple[Step, ...] = (_state_schema,)
 
 
@@ -246,7 +251,8 @@ class SegmentLog:
         """Per device its `most` latest usable frames by time, from the segments since `t_least_hub_ms`."""
         sql = (
             f"SELECT {_COLUMNS} FROM frames WHERE id IN (SELECT id FROM frames"
-            " WHERE device = ? AND refused IN (0, 12) AND n > 0 ORDER BY t_first_utc_ms DESC LIMIT ?)"
+            " WHERE device = ? AND refused IN (0, 12) AND n > 0 AND kind NOT IN (3, 11)"
+            " ORDER BY t_first_utc_ms DESC LIMIT ?)"
         )
         for day in self.days():
             if day < day_of(t_least_hub_ms):
@@ -259,6 +265,19 @@ class SegmentLog:
             yield from self._read(
                 day, f"SELECT {_COLUMNS} FROM frames WHERE kind = 2 AND refused IN (0, 12)", []
             )
+
+    def heard(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
+        """What devices heard of others since `t_least_hub_ms`, newest first."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM frames WHERE kind IN (3, 11) AND refused IN (0, 12) AND t_hub_ms >= ?"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        for day in reversed(self.days()):
+            if day < day_of(t_least_hub_ms):
+                return
+            for stored in self._read(day, sql, [t_least_hub_ms, most]):
+                most -= 1
+                yield stored
 
     def _read(self, day: str, sql: str, arguments: list[int]) -> Iterator[LogFrame]:
         for row in self._query(day, sql, arguments):

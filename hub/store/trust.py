@@ -1,4 +1,4 @@
-"""Trust in the registry: commanders' keys and their lists, all-clears of two people, security notices.
+"""Trust in the registry: commanders' keys and their lists, all-clears of two people, security notices, seen events.
 
 Enters and leaves: plain rows; public keys and signatures only.
 """
@@ -126,6 +126,11 @@ class Trust:
         sql = f"{_ALL_CLEAR} ORDER BY proposed_utc_ms DESC, id LIMIT ?"
         return [_all_clear(row) for row in self._file.rows(sql, [most])]
 
+    def waiting_all_clears(self) -> list[AllClearRow]:
+        """All that nobody has decided, newest first. They are few: each waits some minutes at most."""
+        sql = f"{_ALL_CLEAR} WHERE state = 'proposed' ORDER BY proposed_utc_ms DESC, id"
+        return [_all_clear(row) for row in self._file.rows(sql)]
+
     # --- security notices --------------------------------------------------------------------------------
 
     def keep_notices(self, rows: Sequence[NoticeRow]) -> None:
@@ -152,6 +157,22 @@ class Trust:
             " WHERE taken_by = '' ORDER BY last_utc_ms DESC LIMIT ?"
         )
         return [NoticeRow(*row) for row in self._file.rows(sql, [most])]  # type: ignore[arg-type]
+
+    # --- seen events -------------------------------------------------------------------------------------
+
+    def see_event(self, id: str, by: str, t_utc_ms: int, most: int) -> None:
+        """Somebody has seen an event: the first one counts. Of all that is kept, at most `most`."""
+        with self._file.all_or_none():
+            self._file.write("INSERT OR IGNORE INTO seen_events VALUES (?, ?, ?)", [id, by, t_utc_ms])
+            self._file.write(
+                "DELETE FROM seen_events WHERE rowid <= (SELECT max(rowid) FROM seen_events) - ?",
+                [most],
+            )
+
+    def seen_events(self) -> list[tuple[str, str, int]]:
+        """(id, by, when), oldest first."""
+        sql = "SELECT id, seen_by, t_utc_ms FROM seen_events ORDER BY rowid"
+        return [(str(id), str(by), int(str(t))) for id, by, t in self._file.rows(sql)]
 
 
 def _all_clear(row: tuple[object, ...]) -> AllClearRow:

@@ -37,6 +37,7 @@ from hub.live.history import Decoder, History
 from hub.live.ingest import Ingest
 from hub.live.picture import Picture
 from hub.live.pipeline import Pipeline
+from hub.live.seen import SeenEvents
 from hub.live.units import Units
 from hub.mqtt import Inbox
 from hub.settings import Settings
@@ -106,6 +107,7 @@ class Bench:
         self.open()
         self.ingest.restore(self.log.events())
         self.ingest.restore(self.log.newest(self.clock() - 86_400_000, 6))
+        self.ingest.restore(reversed(list(self.log.heard(self.clock() - 86_400_000, 1_000))))
 
     def enrol(self, *devices: int) -> None:
         entries = [(d, UnitRow("", f"C{d}", "person", "fire", "A", 30, 300)) for d in devices]
@@ -296,7 +298,7 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
     """All of a hub that its HTTP needs, without sockets. Passwords are hashed with little memory."""
     feed = Feed(
         bench.picture, bench.units, bench.ingest.events, lambda: {"broker": True}, bench.clock,
-        realm="live", drill=False,
+        realm="live", drill=False, messages=bench.ingest.reported.messages,
     )  # fmt: skip
     quick = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     sign_in = SignIn(bench.registry, bench.clock, token_s=900, session_s=3600, passwords=quick)
@@ -329,6 +331,13 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
             picture=bench.picture,
             feed=feed,
             ingest=bench.ingest,
+            seen=SeenEvents(
+                bench.registry,
+                bench.ingest.events,
+                bench.keys,
+                lambda device, data: bench.sent.append((device, data)),
+                bench.clock,
+            ),
             history=bench.history,
             counters=bench.counters,
             readers=readers,

@@ -246,7 +246,7 @@ def test_acknowledgements_reach_only_their_device(door: Door) -> None:
     mine, other = door.connect(1001), door.connect(1002)
     for device in (mine, other):
         device.subscribe("z/live/+/1001/a")
-    door.hub.link.publish_ack(1001, b"for 1001")
+    door.hub.link.publish(topics.ack, 1001, b"for 1001")
     door.run.loop.call_soon_threadsafe(door.hub.link.flush)
     assert b"for 1001" in mine.line.recv(200)
     other.line.sendall(mqtt_wire.PINGREQ_PACKET)

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hub.identity.commanders import PROPOSED_MS, CommandError, Commanders, proof_bytes, verify
+from hub.identity.commanders import PROPOSED_MS, SHOWN_MAX, CommandError, Commanders, proof_bytes, verify
 from hub.identity.permissions import ALLOWED, Permission, Principal, Role
 from hub.store.interface import PersonRow
 from hub.store.registry import SqliteRegistry
@@ -272,6 +272,26 @@ def test_a_proposal_expires(post: Post, wang: Person, li: Person) -> None:
     refused(409, "expired", lambda: post.commanders.sign_too(li.me, row.id, li.key_id, li.sign(core)))
     post.commanders.look()
     assert post.commanders.all_clears()[0].state == "expired"
+
+
+def test_every_proposal_expires_however_many_wait(post: Post, wang: Person) -> None:
+    post.begin(wang)
+    rows = [post.propose(wang, post.core(wang)) for _ in range(SHOWN_MAX + 5)]
+    post.now_ms += PROPOSED_MS + 1
+    post.said.clear()
+    post.commanders.look()
+    assert {said["id"] for said in post.said if said["state"] == "expired"} == {row.id for row in rows}
+    assert post.registry.trust.waiting_all_clears() == []
+
+
+def test_a_screen_is_told_what_waits_also_behind_many_that_are_given(post: Post, wang: Person) -> None:
+    post.begin(wang)
+    waiting = post.propose(wang, post.core(wang))
+    for _ in range(SHOWN_MAX):
+        post.now_ms += 1
+        post.propose(wang, post.core(wang, body={"break_glass": "安全员失联，现场已确认无危险"}))
+    _, *told = post.commanders.greeting(wang.me)
+    assert [said["id"] for said in told] == [waiting.id]
 
 
 def test_the_first_signers_key_must_still_hold(post: Post, wang: Person, li: Person) -> None:

@@ -44,6 +44,8 @@ EXPECTED: dict[tuple[str, str], str | tuple[str, ...]] = {
     ("GET", "/api/v1/units/{unit_id}"): ("picture",),
     ("GET", "/api/v1/units/{unit_id}/trail"): ("picture",),
     ("GET", "/api/v1/units/{unit_id}/series"): ("picture",),
+    ("GET", "/api/v1/events"): ("picture",),
+    ("POST", "/api/v1/events/{id}/seen"): ("acknowledge", "in person"),
     ("GET", "/api/v1/notices"): ("security",),
     ("POST", "/api/v1/notices/{id}/take"): ("security",),
     ("GET", "/api/v1/commanders"): ("picture",),

@@ -294,3 +294,25 @@ def test_a_key_counts_while_the_time_is_not_known() -> None:
 def test_an_order_of_the_wrong_shape_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(OrderError, match=message):
         orders.open_order(orders.pack_order(order(OrderType.EVACUATE, **changes)))
+
+
+def test_seen() -> None:
+    body = orders.pack_seen(2**63 - 1, "王海", 1_795_000_000_000)
+    assert orders.open_seen(body) == (2**63 - 1, "王海", 1_795_000_000_000)
+    more = msgpack.packb([5, "Li", 7, "later"])
+    assert orders.open_seen(more) == (5, "Li", 7), "what comes after is for later versions"
+    for wrong in (
+        [5, "Li"],
+        [-1, "Li", 7],
+        [2**63, "Li", 7],
+        [True, "Li", 7],
+        [5, b"Li", 7],
+        [5, "Li", -7],
+        5,
+        {},
+    ):
+        with pytest.raises(OrderError):
+            orders.open_seen(msgpack.packb(wrong))
+    for cut in range(len(body)):
+        with pytest.raises(OrderError):
+            orders.open_seen(body[:cut])

@@ -41,6 +41,7 @@ const COLUMNS: Column[] = [
 const UNITS = [
   { slot: 0, id: 'u-0001', callsign: '泰山-01', kind: 'person', branch: 'fire', team: '一班', device: 1001, stale_s: 30, lost_s: 120 },
   { slot: 7, id: 'u-0008', callsign: 'Truck 8', kind: 'vehicle', branch: 'other', team: '', device: 1008, stale_s: 60, lost_s: 300 },
+  { slot: 9, id: 'mesh-a1b2c3d4', callsign: '山脊一号', kind: 'person', branch: 'other', team: '', device: 0, stale_s: 900, lost_s: 3600, reported: { source: 'mesh', by: 'u-0001' } },
 ]
 
 const since = (k: string, seq: number) => (k === 'tick' ? { since: seq - 1 } : {})
@@ -56,7 +57,9 @@ const nobody: Column[] = COLUMNS.map(([name, type]) => [name, type, []])
 const PLAIN = [
   { k: 'hello', v: 1, t: T, realm: 'sd-drill', tick_ms: 250, name: '王海', drill: true },
   { k: 'meta', units: UNITS },
-  { k: 'event', id: '1001-4242', t: T, slot: 0, code: 1, phase: 0, value: null, lat: 36.65, lon: 117.25, t_event: T - 1_500, late: false },
+  { k: 'event', id: '1001-4242', t: T, slot: 0, code: 1, phase: 0, value: null, lat: 36.65, lon: 117.25, t_event: T - 1_500, late: false, threshold: null, field: null, unit: '', duty: 3, state: 'acknowledged', t_raised: T - 1_500, seen: { by: '王海', t: T, heard: false } },
+  { k: 'event', id: '1001-4243', t: T, slot: 0, code: 4, phase: 0, value: 15.3, lat: null, lon: null, t_event: T - 500, late: false, threshold: 10.5, field: 'h2s_dppm', unit: 'ppm', duty: null, state: 'raised', t_raised: T - 500, seen: null },
+  { k: 'said', slot: 9, source: 1, id: 2_712_847_316, name: '山脊一号', text: '需要水', t: T, by: 'u-0001' },
   { k: 'link', broker: true, t_broker: T - 60_000, silent: 1, refused: 0 },
   { k: 'bye', why: 'slow' },
 ]

@@ -1,5 +1,6 @@
 /** The hub's HTTP beside the feed. Every call gives its answer or raises `ApiError` with the status. */
 import { decode } from '@msgpack/msgpack'
+import type { EventState, Seen } from '../feed/messages'
 
 const BASE = '/api/v1'
 
@@ -65,6 +66,21 @@ export async function series(
   })
   return (await (await call(`${unitPath(id)}/series?${query}`, { signal })).json()).channels ?? {}
 }
+
+/** An event as the hub lists it, open or not. */
+export interface EventRow {
+  id: string; slot: number; code: number; state: EventState; value: number | null; threshold: number | null; field: string | null
+  unit: string; t_event: number; t_raised: number | null; late: boolean; seen: Seen | null
+}
+
+/** The latest events of a unit, the newest first. */
+export async function eventsOf(id: string, most: number, signal: AbortSignal): Promise<EventRow[]> {
+  const query = new URLSearchParams({ unit: id, limit: String(most) })
+  return (await (await call(`/events?${query}`, { signal })).json()).events ?? []
+}
+
+/** I have seen it. */
+export const seeEvent = (id: string): Promise<EventRow> => ask('POST', `/events/${encodeURIComponent(id)}/seen`)
 
 /** Oldest first. */
 export async function trail(id: string, fromMs: number, toMs: number, points: number): Promise<TrailColumns> {

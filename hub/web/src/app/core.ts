@@ -7,11 +7,12 @@
 import { batch, signal } from '@preact/signals'
 import { Alarms, type Alarm } from '../feed/alarms'
 import { HubClock } from '../feed/clock'
-import type { AllClear, Commanders, FromHub, Hello, Link, Notice } from '../feed/messages'
+import type { AllClear, Commanders, FromHub, Hello, Link, Notice, SaidMessage } from '../feed/messages'
 import { Notices } from '../feed/notices'
 import { FeedSocket, type Refusal } from '../feed/socket'
 import { Store } from '../feed/store'
-import { contact, FLAG_SOS, state, type Contact, type State } from '../laws/contact'
+import { t as word } from '../i18n'
+import { contact, FLAG_SOS, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { nameOrder } from '../laws/order'
 import { TrailFetcher } from './trailFetcher'
 
@@ -21,6 +22,7 @@ const PULSE_MS = 250
 /** After a pause as long as this, trails have a hole that only the hub's log can fill. */
 const HOLE_MS = 5_000
 const ALL_CLEARS_MAX = 50
+const MESSAGES_MAX = 200
 const NOBODY: Commanders = { k: 'commanders', list_number: 0, keys: [] }
 
 export interface Unit {
@@ -31,6 +33,8 @@ export interface Unit {
   state: State
   contact: Contact
   place: number
+  /** Not one of ours: it is in no count. */
+  reported: boolean
 }
 
 export interface Counts { total: number; online: number; stale: number; lost: number; sos: number }
@@ -61,6 +65,8 @@ export const openNotices = signal<Notice[]>([])
 export const commanders = signal<Commanders>(NOBODY)
 /** The newest first; `settledAt` is when this screen heard that it was given or had expired, NaN while it waits. */
 export const allClears = signal<(AllClear & { settledAt: number })[]>([])
+/** What strangers wrote, as our devices heard it; the newest last. */
+export const messages = signal<SaidMessage[]>([])
 export const selectedId = signal<string | null>(null)
 
 let pictureMono = NaN
@@ -115,6 +121,7 @@ function take(message: FromHub): void {
       notices.clear()
       commanders.value = NOBODY
       allClears.value = []
+      messages.value = []
       store.expectAll()
       trailsLost = true
       hello.value = message
@@ -142,6 +149,9 @@ function take(message: FromHub): void {
     case 'event':
       alarms.apply(message)
       beat()
+      break
+    case 'said':
+      messages.value = [...messages.peek(), message].slice(-MESSAGES_MAX)
       break
     case 'gone':
       store.remove(message.slots)
@@ -201,17 +211,22 @@ function beat(): void {
 }
 
 function units(): Unit[] {
-  return store.slots.map((slot) => {
+  return store.slots.flatMap((slot) => {
     const meta = store.meta(slot)!
+    const reported = meta.reported !== undefined
+    if (isForgotten(reported, clock.now(), store.col.t_rx[slot]!)) return []
     const heard = contactOf(slot)
-    const { id, callsign, team } = meta
-    return { slot, id, callsign, team, contact: heard, state: state(heard, store.col.flags[slot]!), place: places[slot] ?? 0 }
+    const { id, callsign } = meta
+    const team = reported ? word('reported_team') : meta.team
+    return [{ slot, id, callsign, team, contact: heard, state: state(heard, store.col.flags[slot]!), place: places[slot] ?? 0, reported }]
   })
 }
 
 function count(list: Unit[]): Counts {
-  const sum: Counts = { total: list.length, online: 0, stale: 0, lost: 0, sos: 0 }
+  const sum: Counts = { total: 0, online: 0, stale: 0, lost: 0, sos: 0 }
   for (const unit of list) {
+    if (unit.reported) continue
+    sum.total += 1
     if (unit.contact !== 'unheard') sum[unit.contact] += 1
     if (store.col.flags[unit.slot]! & FLAG_SOS) sum.sos += 1
   }

@@ -4,7 +4,7 @@
  * One loop at a time. A failed request keeps the last answer with its age, because an empty drawer says less.
  */
 import { effect, signal } from '@preact/signals'
-import { ApiError, series, values, type Series, type Value } from '../api/http'
+import { ApiError, eventsOf, series, values, type EventRow, type Series, type Value } from '../api/http'
 import { clock, door, selectedId } from './core'
 
 const VALUES_MS = 2_000
@@ -12,14 +12,17 @@ const VALUES_MS = 2_000
 const CURVES_EVERY = 2
 export const CURVES_WINDOW_MS = 30 * 60_000
 const CURVE_POINTS = 150
+const EVENTS_SHOWN = 12
 
 /** Channels worth a curve, in this order; those that the unit does not have are left out. */
-const CURVES = [/^heart/, /^battery|^bat_/, /^scba|^air_/, /^lel/, /^o2/, /^co_/, /^h2s/, /^speed/]
+const CURVES = [/^heart/, /^strain/, /^battery/, /^scba/, /^lel/, /^o2/, /^co_/, /^h2s/, /^speed/]
 
 export interface DetailData {
   id: string
   values: Value[]
   curves: { value: Value; series: Series }[]
+  /** The newest first. */
+  events: EventRow[]
   /** Hub time of the last answer. */
   at: number
   /** 0 when the last request was answered, else the status; -1 when nobody answered. */
@@ -53,18 +56,18 @@ async function ask(id: string, round: number, signal: AbortSignal): Promise<void
   const before = detailData.peek()
   try {
     const now = clock.now()
-    const list = await values(id, signal)
+    const [list, events] = await Promise.all([values(id, signal), eventsOf(id, EVENTS_SHOWN, signal)])
     let curves = before?.curves ?? []
-    if (!signal.aborted) detailData.value = { id, values: list, curves, at: clock.now(), failed: 0 }
+    if (!signal.aborted) detailData.value = { id, values: list, curves, events, at: clock.now(), failed: 0 }
     if (round % CURVES_EVERY !== 0) return
     const wanted = CURVES.flatMap((name) => list.filter((value) => name.test(value.name)))
     if (wanted.length === 0) return
     const found = await series(id, wanted.map(({ name }) => name), now - CURVES_WINDOW_MS, now, CURVE_POINTS, signal)
     curves = wanted.flatMap((value) => (found[value.name]?.t.length ? [{ value, series: found[value.name]! }] : []))
-    if (!signal.aborted) detailData.value = { id, values: list, curves, at: clock.now(), failed: 0 }
+    if (!signal.aborted) detailData.value = { id, values: list, curves, events, at: clock.now(), failed: 0 }
   } catch (error) {
     if (signal.aborted) return
     const failed = error instanceof ApiError ? error.status : -1
-    detailData.value = { id, values: before?.values ?? [], curves: before?.curves ?? [], at: before?.at ?? NaN, failed }
+    detailData.value = { id, values: before?.values ?? [], curves: before?.curves ?? [], events: before?.events ?? [], at: before?.at ?? NaN, failed }
   }
 }

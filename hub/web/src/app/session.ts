@@ -24,6 +24,9 @@ export const me = computed<Me | null>(() => {
 
 export const may = (permission: string): boolean => me.value?.permissions.includes(permission) ?? false
 
+/** Whether one may say "seen" of an alarm of this team; a leader of their own team only. */
+export const maySee = (team: string): boolean => may('acknowledge') && (me.value?.role !== 'team-leader' || team === me.value.team)
+
 /** Whether the heart rate of a unit of this team may be seen. */
 export const mayPhysiology = (team: string): boolean =>
   may('physiology') || (may('physiology-team') && team !== '' && team === me.value?.team)

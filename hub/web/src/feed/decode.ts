@@ -8,8 +8,8 @@ import { decode as unpack, encode as pack } from '@msgpack/msgpack'
 import {
   BRANCHES, COLUMN_TYPES, KINDS,
   type AllClear, type Branch, type Bye, type ColumnArray, type ColumnName, type Columns, type CommanderKey,
-  type Commanders, type FeedEvent, type FromHub, type Gone, type Hello, type Kind, type Link, type Meta, type Notice,
-  type Picture, type ToHub, type UnitMeta,
+  type Commanders, type EventState, type FeedEvent, type FromHub, type Gone, type Hello, type Kind, type Link, type Meta, type Notice,
+  type Picture, type SaidMessage, type Seen, type ToHub, type UnitMeta,
 } from './messages'
 
 export class FeedError extends Error {}
@@ -40,6 +40,7 @@ export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
     case 'notice': return notice(message)
     case 'commanders': return commanders(message)
     case 'all_clear': return allClear(message)
+    case 'said': return said(message)
     case 'bye': return { k: 'bye', why: text(message.why) } satisfies Bye
     default: return null
   }
@@ -64,6 +65,7 @@ function needed(value: unknown, name: string): number {
 }
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value)
+const isMap = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value)
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 function hello(m: Raw): Hello {
@@ -98,6 +100,7 @@ function unitMeta(u: Raw): UnitMeta {
     device: number(u.device, 'unit.device'),
     stale_s: needed(u.stale_s, 'unit.stale_s'),
     lost_s: needed(u.lost_s, 'unit.lost_s'),
+    ...(isMap(u.reported) && { reported: { source: text(u.reported.source), by: text(u.reported.by) } }),
   }
 }
 
@@ -142,6 +145,30 @@ function event(m: Raw): FeedEvent {
     lon: orNull(number(m.lon, 'event.lon')),
     t_event: orNull(number(m.t_event, 'event.t_event')) ?? t,
     late: m.late === true || m.late === 1,
+    ...(m.threshold !== undefined && { threshold: orNull(number(m.threshold, 'event.threshold')) }),
+    ...(m.field !== undefined && { field: m.field === null ? null : text(m.field) }),
+    ...(m.unit !== undefined && { unit: text(m.unit) }),
+    ...(m.duty !== undefined && { duty: orNull(number(m.duty, 'event.duty')) }),
+    ...(m.state !== undefined && { state: text(m.state) as EventState }),
+    ...(m.t_raised !== undefined && { t_raised: orNull(number(m.t_raised, 'event.t_raised')) }),
+    ...(m.seen !== undefined && { seen: seen(m.seen) }),
+  }
+}
+
+function seen(value: unknown): Seen | null {
+  return isMap(value) ? { by: text(value.by), t: number(value.t, 'seen.t'), heard: value.heard === true } : null
+}
+
+function said(m: Raw): SaidMessage {
+  return {
+    k: 'said',
+    slot: orNull(number(m.slot, 'said.slot')),
+    source: needed(m.source, 'said.source'),
+    id: needed(m.id, 'said.id'),
+    name: text(m.name),
+    text: text(m.text),
+    t: needed(m.t, 'said.t'),
+    by: text(m.by),
   }
 }
 

@@ -17,6 +17,8 @@ export interface UnitMeta {
   device: number
   stale_s: number
   lost_s: number
+  /** It has no device of ours: by what it was heard, and the id of the unit that reports it. */
+  reported?: { source: string; by: string }
 }
 
 /** Every column of `snap` and `tick`, with the type that its bytes are. */
@@ -47,6 +49,8 @@ export const ABSENT = { alt: -(2 ** 31), u16: 65535, u8: 255 } as const
 /** `code` of an event, as protocols/catalog.py numbers them. */
 export const EVENT_SOS = 1
 export const EVENT_MAN_DOWN = 2
+/** Codes from here on happened and are never open. */
+export const HAPPENINGS_FROM = 64
 /** `phase` from here on means that the event is over. */
 export const PHASE_CLEARED = 2
 
@@ -74,7 +78,20 @@ export interface FeedEvent {
   lon: number | null
   t_event: number
   late: boolean
+  threshold?: number | null
+  /** The catalog's name of what was measured, and its unit. */
+  field?: string | null
+  unit?: string
+  duty?: number | null
+  state?: EventState
+  t_raised?: number | null
+  seen?: Seen | null
 }
+export type EventState = 'raised' | 'acknowledged' | 'cleared' | 'happened'
+/** Who acknowledged an event; `heard`: the device has told its wearer. */
+export interface Seen { by: string; t: number; heard: boolean }
+/** What somebody wrote, as a unit's device heard it. It is a stranger's text. */
+export interface SaidMessage { k: 'said'; slot: number | null; source: number; id: number; name: string; text: string; t: number; by: string }
 export interface Link { k: 'link'; broker: boolean; t_broker: number; silent: number; refused: number; fault?: string; clock_offset_ms?: number; t_heard?: number }
 export interface Bye { k: 'bye'; why: string }
 /** Units that this person sees no longer. */
@@ -106,5 +123,5 @@ export interface AllClear {
   expires_utc_ms: number
 }
 
-export type FromHub = Hello | Meta | Picture | FeedEvent | Link | Bye | Gone | Notice | Commanders | AllClear
+export type FromHub = Hello | Meta | Picture | FeedEvent | Link | Bye | Gone | Notice | Commanders | AllClear | SaidMessage
 export type ToHub = { k: 'resume'; seq: number } | { k: 'pause' } | { k: 'go' }

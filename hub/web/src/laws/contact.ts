@@ -17,6 +17,15 @@ export const FLAG_LOW_AIR = 4
 export const FLAG_GAS = 8
 export const FLAG_CLOCK_UNPROVEN = 16
 export const FLAG_QUARANTINED = 32
+export const FLAG_BODY = 64
+export const FLAG_DEVICE = 128
+
+/** A thing that only others report leaves the picture when nobody has heard it for a day. */
+export const REPORTED_SHOWN_MS = 86_400_000
+
+export function isForgotten(isReported: boolean, nowMs: number, rxMs: number): boolean {
+  return isReported && !(nowMs - rxMs < REPORTED_SHOWN_MS)
+}
 
 /** Seconds since the position was true, at least 0; NaN when there never was one. */
 export function ageS(nowMs: number, fixMs: number): number {

@@ -2,14 +2,16 @@
 import { BRANCHES, KINDS, type Branch, type Kind } from '../feed/messages'
 import type { Contact } from '../laws/contact'
 import type { Theme } from './ground'
-import { BRANCH_GLYPHS, KIND_FRAMES } from './glyphs'
+import { BRANCH_GLYPHS, KIND_FRAMES, REPORTED_SCALE } from './glyphs'
 
 export const CELL_PX = 40
 export const COLUMNS = 12
 const FRAME_PX = 36
 const DRAWN: Exclude<Contact, 'unheard'>[] = ['online', 'stale', 'lost']
 const DOTS_AT = KINDS.length * BRANCHES.length * DRAWN.length
-const CELLS = DOTS_AT + DRAWN.length
+/** What others report: a kind and a contact; no branch is known. */
+const REPORTED_AT = DOTS_AT + DRAWN.length
+const CELLS = REPORTED_AT + KINDS.length * DRAWN.length
 export const ROWS = Math.ceil(CELLS / COLUMNS)
 
 export interface SymbolColours { full: string; onFull: string; hollow: string; line: string; ink: string; edge: string }
@@ -19,7 +21,8 @@ export const SYMBOL_COLOURS: Record<Theme, SymbolColours> = {
   day: { full: '#1d4a73', onFull: '#ffffff', hollow: '#f4f6f7', line: '#4b5660', ink: '#20282f', edge: '#ffffff' },
 }
 
-export function cellOf(kind: Kind, branch: Branch, contact: Contact): number {
+export function cellOf(kind: Kind, branch: Branch, contact: Contact, reported = false): number {
+  if (reported) return REPORTED_AT + KINDS.indexOf(kind) * DRAWN.length + drawn(contact)
   return (KINDS.indexOf(kind) * BRANCHES.length + BRANCHES.indexOf(branch)) * DRAWN.length + drawn(contact)
 }
 
@@ -51,6 +54,12 @@ export function drawAtlas(theme: Theme, dpr: number): HTMLCanvasElement {
       }
     }
   }
+  for (const kind of KINDS) {
+    for (const contact of DRAWN) {
+      at(cellOf(kind, 'other', contact, true))
+      reportedFrame(g, new Path2D(KIND_FRAMES[kind]), contact, colours)
+    }
+  }
   for (const contact of DRAWN) {
     at(dotOf(contact))
     dot(g, contact, colours)
@@ -80,6 +89,39 @@ function frame(g: CanvasRenderingContext2D, path: Path2D, contact: Contact, c: S
   g.strokeStyle = c.line
   g.lineWidth = 2
   g.stroke(path)
+  g.setLineDash([])
+}
+
+/** Hollow whatever its contact, in a dotted outer line: somebody else saw it, no device of ours is there. */
+function reportedFrame(g: CanvasRenderingContext2D, path: Path2D, contact: Contact, c: SymbolColours): void {
+  g.lineJoin = 'round'
+  g.strokeStyle = c.edge
+  g.lineWidth = 4
+  g.setLineDash([])
+  g.stroke(path)
+  g.fillStyle = c.hollow
+  g.fill(path)
+  g.strokeStyle = c.line
+  g.lineWidth = 2
+  g.setLineDash([2, 3])
+  g.stroke(path)
+  g.save()
+  g.translate(FRAME_PX / 2, FRAME_PX / 2)
+  g.scale(REPORTED_SCALE, REPORTED_SCALE)
+  g.translate(-FRAME_PX / 2, -FRAME_PX / 2)
+  if (contact === 'stale') {
+    g.save()
+    g.clip(path)
+    g.globalAlpha = 0.42
+    g.fillStyle = c.full
+    g.fillRect(0, 0, FRAME_PX / 2, FRAME_PX)
+    g.restore()
+  }
+  g.setLineDash(contact === 'lost' ? [6, 5] : [])
+  g.strokeStyle = contact === 'online' ? c.ink : c.line
+  g.lineWidth = 4
+  g.stroke(path)
+  g.restore()
   g.setLineDash([])
 }
 

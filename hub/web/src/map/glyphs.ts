@@ -2,7 +2,7 @@
  * Our own signs: a frame for the kind, a glyph for the branch, a fill for the contact. Drawn here once as paths and
  * used by the atlas of the map and by the lists, so that the same sign means the same thing everywhere.
  *
- * Full = heard, half = stale, hollow and dashed = lost. Shape carries the state; colour only repeats it.
+ * Full = heard, half = stale, hollow and dashed = lost; hollow within a dotted line = reported by somebody else. Shape carries the state; colour only repeats it.
  */
 import type { Branch, Kind } from '../feed/messages'
 
@@ -28,6 +28,9 @@ export const KIND_FRAMES: Record<Kind, string> = {
   vessel: 'M4 8h28l-4.5 15c-2 6-5 8.5-9.5 8.5S10.5 29 8.5 23z',
   base: 'M18 3l14.5 12v17h-29V15z',
 }
+
+/** Of a reported unit, the inner line within the dotted outer one. */
+export const REPORTED_SCALE = 0.52
 
 /** A regular octagon of radius `r` around the origin. */
 export function octagon(r: number): [number, number][] {

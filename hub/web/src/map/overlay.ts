@@ -142,7 +142,7 @@ export class Overlay {
 
   private cell(mark: Mark, crowded: boolean): number {
     const important = mark.selected || mark.state === 'sos' || mark.state === 'mandown'
-    return crowded && !important ? dotOf(mark.contact) : cellOf(mark.meta.kind, mark.meta.branch, mark.contact)
+    return crowded && !important ? dotOf(mark.contact) : cellOf(mark.meta.kind, mark.meta.branch, mark.contact, mark.meta.reported !== undefined)
   }
 
   private draw(): void {

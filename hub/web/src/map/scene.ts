@@ -6,7 +6,7 @@
  */
 import { ABSENT, type UnitMeta } from '../feed/messages'
 import type { Store } from '../feed/store'
-import { ageS, contact, state, type Contact, type State } from '../laws/contact'
+import { ageS, contact, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
 import { RANK } from '../laws/order'
 import { mercatorX, mercatorY, screenX, screenY, type View } from './view'
@@ -61,6 +61,7 @@ function markOf(store: Store, slot: number, now: number, selectedSlot: number | 
   const { t_fix, t_rx, lat, lon, hacc, speed, course, flags } = store.col
   if (Number.isNaN(t_fix[slot]!)) return null
   const meta = store.meta(slot)!
+  if (isForgotten(meta.reported !== undefined, now, t_rx[slot]!)) return null
   const heard = contact(now, t_rx[slot]!, t_fix[slot]!, meta.stale_s, meta.lost_s)
   const age = ageS(now, t_fix[slot]!)
   const moving = heard === 'online' && speed[slot]! !== ABSENT.u16 && speed[slot]! >= MOVING_DMPS && course[slot]! !== ABSENT.u16

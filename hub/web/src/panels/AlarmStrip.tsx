@@ -1,20 +1,22 @@
 /**
  * Who needs help now. Rows stand above the map and push it down, so nothing covers them and they cover nothing.
  *
- * A click shows the unit. Acknowledging is not here yet, and nothing here pretends to be it.
+ * A click shows the unit. "Seen" tells every screen and the wearer; the alarm stays open until it is over.
  */
 import { computed, signal } from '@preact/signals'
 import { clock, openAlarms, pulse, store } from '../app/core'
 import { showUnit } from '../app/show'
-import type { Alarm } from '../feed/alarms'
+import { isSeen, type Alarm } from '../feed/alarms'
 import { t } from '../i18n'
 import { ageS } from '../laws/contact'
 import { ageText, clockText } from '../laws/words'
+import { measuredText, SeenPart } from './EventWords'
 import { StateSign } from './signs'
 
 const ROWS = 3
+const SPOKEN: ReadonlySet<string> = new Set(['sos', 'fall', 'mandown', 'turn_back'])
 const all = signal(false)
-const spoken = computed(() => openAlarms.value.filter(({ cause }) => cause === 'sos' || cause === 'mandown').map(words).join('；'))
+const spoken = computed(() => openAlarms.value.filter((alarm) => SPOKEN.has(alarm.cause) && !isSeen(alarm)).map(words).join('；'))
 
 function words(alarm: Alarm): string {
   return t('say_alarm', { callsign: store.meta(alarm.slot)?.callsign ?? '', cause: t(alarm.cause) })
@@ -43,15 +45,19 @@ function Row({ alarm }: { alarm: Alarm }) {
   const meta = store.meta(alarm.slot)
   if (!meta) return null
   const age = ageS(clock.now(), store.col.t_fix[alarm.slot]!)
+  const latest = alarm.events.at(-1)
+  const measured = latest ? measuredText(latest) : ''
   return (
-    <button class={`alarm alarm-${alarm.cause}`} data-testid="alarm-row" data-unit-id={meta.id} data-cause={alarm.cause} onClick={() => showUnit(meta.id)}>
+    <div class={`alarm alarm-${alarm.cause} ${isSeen(alarm) ? 'seen' : ''}`} data-testid="alarm-row" data-unit-id={meta.id} data-cause={alarm.cause} onClick={() => showUnit(meta.id)}>
       <StateSign state={alarm.cause} />
       <strong>{t(alarm.cause)}</strong>
       <strong class="name">{meta.callsign}</strong>
+      {measured && <span class="measured">{measured}</span>}
       <span class="team">{meta.team}</span>
       {!Number.isNaN(alarm.since) && <span class="since">{t('alarm_since', { t: clockText(alarm.since) })}{alarm.late ? ` · ${t('alarm_late')}` : ''}</span>}
       <span class="where">{Number.isNaN(age) ? t('alarm_no_place') : t('alarm_last', { age: ageText(age) })}</span>
-      <span class="go">{t('alarm_go')} ›</span>
-    </button>
+      <SeenPart events={alarm.events} team={meta.team} />
+      <button class="go">{t('alarm_go')} ›</button>
+    </div>
   )
 }

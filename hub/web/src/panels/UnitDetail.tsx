@@ -5,13 +5,15 @@ import { CURVES_WINDOW_MS, detailData } from '../app/detailFeed'
 import { mayPhysiology } from '../app/session'
 import { ABSENT } from '../feed/messages'
 import type { Value } from '../api/http'
-import { lang, t, type Key } from '../i18n'
-import { zh } from '../i18n/zh'
-import { ageS, FLAG_CLOCK_UNPROVEN, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_SOS, state } from '../laws/contact'
+import { t, type Key } from '../i18n'
+import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_SOS, state } from '../laws/contact'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
-import { ageText, measureText, metresText, positionText } from '../laws/words'
+import { ageText, metresText, positionText } from '../laws/words'
+import { grouped, minutesText, nameOf, valueText } from './measures'
+import { reportedWords } from './reported'
 import { Spark } from './Spark'
 import { StateSign, UnitSign } from './signs'
+import { UnitEvents, UnitMessages } from './UnitEvents'
 
 export function UnitDetail() {
   const id = selectedId.value
@@ -25,26 +27,32 @@ export function UnitDetail() {
   return (
     <aside class="detail" data-testid="detail" data-unit-id={id} data-state={now} aria-label={t('detail')}>
       <div class="title">
-        <UnitSign kind={meta.kind} branch={meta.branch} contact={heard} size={40} />
+        <UnitSign kind={meta.kind} branch={meta.branch} contact={heard} reported={meta.reported !== undefined} size={40} />
         <h2 data-testid="detail-callsign">{meta.callsign}</h2>
         <button class="close" title={t('close')} aria-label={t('close')} onClick={() => select(null)}>✕</button>
       </div>
       <div class="states">
         {(flags & FLAG_SOS) !== 0 && <Chip is="sos" />}
         {(flags & FLAG_MAN_DOWN) !== 0 && <Chip is="mandown" />}
-        <Chip is={heard} />
+        {(!meta.reported || heard !== 'online') && <Chip is={heard} />}
+        {meta.reported && <span class="chip chip-reported" data-testid="reported-by">{reportedWords(meta)}</span>}
         {(flags & FLAG_GAS) !== 0 && <Chip is="gas" />}
         {(flags & FLAG_LOW_AIR) !== 0 && <Chip is="lowair" />}
+        {(flags & FLAG_BODY) !== 0 && <Chip is="body" />}
+        {(flags & FLAG_DEVICE) !== 0 && <Chip is="device_fault" />}
       </div>
+      <Countdown />
       <Position slot={slot} />
+      <UnitEvents slot={slot} />
+      <UnitMessages slot={slot} />
       <Facts slot={slot} />
-      <Curves />
       <Values />
+      <Curves />
     </aside>
   )
 }
 
-function Chip({ is }: { is: 'sos' | 'mandown' | 'gas' | 'lowair' | 'online' | 'stale' | 'lost' | 'unheard' }) {
+function Chip({ is }: { is: 'sos' | 'mandown' | 'gas' | 'lowair' | 'body' | 'device_fault' | 'online' | 'stale' | 'lost' | 'unheard' }) {
   return <span class={`chip chip-${is}`}><StateSign state={is} />{t(is === 'online' ? onlineWord() : is)}</span>
 }
 
@@ -87,14 +95,14 @@ function Facts({ slot }: { slot: number }) {
     value === absent ? t('unknown') : words(value)
   return (
     <dl class="facts">
-      <Fact name="team">{meta.team || t('no_team')}</Fact>
-      <Fact name="kind">{t(meta.kind)} · {t(`branch_${meta.branch}`)}</Fact>
+      {!meta.reported && <Fact name="team">{meta.team || t('no_team')}</Fact>}
+      <Fact name="kind">{t(meta.kind)}{!meta.reported && ` · ${t(`branch_${meta.branch}`)}`}</Fact>
       <Fact name="altitude">{unless(ABSENT.alt, alt[slot]!, (v) => `${(v / 10).toFixed(0)} m`)}</Fact>
       <Fact name="speed">{unless(ABSENT.u16, speed[slot]!, (v) => `${(v / 10).toFixed(1)} m/s`)}</Fact>
       <Fact name="course">{unless(ABSENT.u16, course[slot]!, (v) => `${String(v).padStart(3, '0')}°`)}</Fact>
       <Fact name="accuracy">{unless(ABSENT.u16, hacc[slot]!, (v) => metresText(v / 10))}</Fact>
-      <Fact name="mode">{mode[slot]! <= 6 ? t(`mode_${mode[slot]!}` as Key) : t('unknown')}</Fact>
-      <Fact name="device">{meta.device}</Fact>
+      <Fact name="mode">{mode[slot]! <= 6 && !(meta.reported && mode[slot] === 0) ? t(`mode_${mode[slot]!}` as Key) : t('unknown')}</Fact>
+      {!meta.reported && <Fact name="device">{meta.device}</Fact>}
     </dl>
   )
 }
@@ -120,6 +128,9 @@ function Curves() {
   )
 }
 
+/** Nearer to turning back than this is shown as near. */
+const SOON_S = 120
+
 /** A value that did not come just now says so: beside a curve it would look like the present. */
 const FRESH_S = 10
 
@@ -129,47 +140,70 @@ function OldAge({ at }: { at: number }) {
   return age > FRESH_S ? <small class="old-age"> · {t('ago', { age: ageText(age) })}</small> : null
 }
 
-/** Stand in words above, as parts of the position and with its age. */
-const SAID_ABOVE = /^(lat|lon|fix_mode|hacc|course)(_|$)/
-
 function Values() {
   void pulse.value
   const data = detailData.value
   if (!data) return null
-  const rows = data.values.filter(({ name }) => !SAID_ABOVE.test(name))
+  const groups = grouped(data.values)
   const slot = store.slotOf(data.id)
   const meta = slot === undefined ? undefined : store.meta(slot)
   // Without this line an absent heart rate would look like a sensor that fell off.
-  const hidden = meta?.kind === 'person' && !mayPhysiology(meta.team)
+  const hidden = meta?.kind === 'person' && !meta.reported && !mayPhysiology(meta.team)
   return (
     <section class="values">
-      <h3>{t('values')}</h3>
       {data.failed !== 0 && <p class="warn">{t('values_failed', { status: data.failed < 0 ? '—' : data.failed, age: ageText(ageS(clock.now(), data.at)) })}</p>}
-      {data.failed === 0 && rows.length === 0 && <p>{t('values_none')}</p>}
-      {(rows.length > 0 || hidden) && (
-        <table>
-          <thead class="spoken"><tr><th>{t('values')}</th><th /><th>{t('value_age')}</th></tr></thead>
-          <tbody>
-            {hidden && <tr data-testid="physiology-hidden"><th scope="row">{t('heart')}</th><td colSpan={2}>{t('not_for_role')}</td></tr>}
-            {rows.map((value) => (
-              <tr key={value.name}>
-                <th scope="row">{nameOf(value)}</th>
-                <td>{valueText(value)}</td>
-                <td class="age">{ageText(ageS(clock.now(), value.t_utc_ms))}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      {data.failed === 0 && groups.length === 0 && <p>{t('values_none')}</p>}
+      {hidden && <Group name="group_life"><tr data-testid="physiology-hidden"><th scope="row">{t('physiology')}</th><td colSpan={2}>{t('not_for_role')}</td></tr>{groups.filter(([key]) => key === 'group_life').map(([, rows]) => rows.map((value) => <ValueRow key={value.name} value={value} all={data.values} />))}</Group>}
+      {groups.filter(([key]) => !(hidden && key === 'group_life')).map(([key, rows]) => (
+        <Group key={key} name={key}>{rows.map((value) => <ValueRow key={value.name} value={value} all={data.values} />)}</Group>
+      ))}
     </section>
   )
 }
 
-const nameOf = (value: Value): string => (lang.value === 'zh' ? value.zh : value.en) || value.name
+function Group({ name, children }: { name: Key; children: ComponentChildren }) {
+  return (
+    <>
+      <h3>{t(name)}</h3>
+      <table data-testid={name}>
+        <thead class="spoken"><tr><th>{t('values')}</th><th /><th>{t('value_age')}</th></tr></thead>
+        <tbody>{children}</tbody>
+      </table>
+    </>
+  )
+}
 
-function valueText({ name, value, unit }: Value): string {
-  if (value === null || value === undefined) return '—'
-  if (name === 'fix_mode' && `mode_${value}` in zh) return t(`mode_${value}` as Key)
-  if (name === 'clock_source' && `clock_${value}` in zh) return t(`clock_${value}` as Key)
-  return typeof value === 'number' ? measureText(value, unit, t('per_minute')) : String(value)
+function ValueRow({ value, all }: { value: Value; all: readonly Value[] }) {
+  void pulse.value
+  return (
+    <tr>
+      <th scope="row">{nameOf(value)}</th>
+      <td>{valueText(value, all)}</td>
+      <td class="age">{ageText(ageS(clock.now(), value.t_utc_ms))}</td>
+    </tr>
+  )
+}
+
+const COUNTED = ['turn_back_s', 'air_left_s'] as const
+
+/** What is left of the air: the numbers on which somebody turns round. Never counted on by ourselves: each has its age. */
+function Countdown() {
+  void pulse.value
+  const found = COUNTED.flatMap((name) => detailData.value?.values.filter((value) => value.name === name) ?? [])
+  if (found.length === 0) return null
+  return (
+    <div class="countdown" data-testid="countdown">
+      {found.map((value) => {
+        const seconds = Number(value.value)
+        const age = ageS(clock.now(), value.t_utc_ms)
+        return (
+          <span key={value.name} class={`${seconds <= 0 ? 'over' : seconds < SOON_S ? 'near' : ''} ${age > FRESH_S ? 'old' : ''}`}>
+            {nameOf(value)}
+            <b>{minutesText(seconds)}</b>
+            <small>{age > FRESH_S ? t('ago', { age: ageText(age) }) : t('min_s')}</small>
+          </span>
+        )
+      })}
+    </div>
+  )
 }

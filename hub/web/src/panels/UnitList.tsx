@@ -8,9 +8,10 @@ import { clock, onlineWord, pulse, roster, selectedId, store, type Unit } from '
 import { listOpen, query, searchBox } from '../app/listState'
 import { showUnit } from '../app/show'
 import { t } from '../i18n'
-import { ageS, FLAG_CLOCK_UNPROVEN, FLAG_GAS, FLAG_LOW_AIR } from '../laws/contact'
+import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_GAS, FLAG_LOW_AIR } from '../laws/contact'
 import { matches, teams } from '../laws/order'
 import { ageText } from '../laws/words'
+import { reportedWords } from './reported'
 import { StateSign, UnitSign } from './signs'
 
 const ROW_PX = 56
@@ -92,6 +93,8 @@ function Rows() {
 }
 
 function Head({ top, team, units }: { top: number; team: string; units: Unit[] }) {
+  // What others report is nobody's team: there is nobody of it to be online.
+  if (units[0]?.reported) return <div class="head" role="presentation" style={{ transform: `translateY(${top}px)` }}><span>{team}</span><span class="of">{units.length}</span></div>
   const well = units.filter(({ state }) => state === 'online').length
   return (
     <div class="head" role="presentation" style={{ transform: `translateY(${top}px)` }}>
@@ -115,13 +118,14 @@ function Row({ unit, top, selected, place, size }: { unit: Unit; top: number; se
       aria-posinset={place} aria-setsize={size} style={{ transform: `translateY(${top}px)` }}
       data-testid="unit-row" data-unit-id={unit.id} data-state={unit.state} data-contact={unit.contact} onClick={() => showUnit(unit.id)}
     >
-      <UnitSign kind={meta.kind} branch={meta.branch} contact={unit.contact} />
+      <UnitSign kind={meta.kind} branch={meta.branch} contact={unit.contact} reported={unit.reported} />
       <span class="callsign">{unit.callsign}</span>
       <span class="says">
-        <StateSign state={unit.state} />{t(said)}
+        {unit.reported ? <>{reportedWords(meta)}{unit.contact !== 'online' && <> · {t(unit.contact)}</>}</> : <><StateSign state={unit.state} />{t(said)}</>}
         {danger && unit.contact !== 'online' && <> · <StateSign state={unit.contact} />{t(unit.contact)}</>}
         {flags & FLAG_GAS ? <> · <StateSign state="gas" />{t('gas')}</> : null}
         {flags & FLAG_LOW_AIR ? <> · <StateSign state="lowair" />{t('lowair')}</> : null}
+        {flags & FLAG_BODY ? <> · <StateSign state="body" />{t('body')}</> : null}
         {Number.isNaN(age) && unit.contact !== 'unheard' ? ` · ${t('no_position')}` : ''}
       </span>
       <span class="age" data-testid="unit-age" title={flags & FLAG_CLOCK_UNPROVEN ? t('clock_unproven') : t('position_age')}>

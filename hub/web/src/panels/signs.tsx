@@ -2,12 +2,19 @@
 import type { Branch, Kind } from '../feed/messages'
 import type { Cause } from '../feed/alarms'
 import type { Contact, State } from '../laws/contact'
-import { BRANCH_GLYPHS, KIND_FRAMES, octagon } from '../map/glyphs'
+import { BRANCH_GLYPHS, KIND_FRAMES, octagon, REPORTED_SCALE } from '../map/glyphs'
 
 const OCTAGON = octagon(9).map(([x, y]) => `${(x + 10).toFixed(2)},${(y + 10).toFixed(2)}`).join(' ')
 
+/** The shape of a cause: what it threatens, not which rule found it. */
+const SIGN_OF: Partial<Record<Cause, State | 'gas' | 'lowair' | 'body' | 'device'>> = {
+  fall: 'mandown', gas_over: 'gas', gas_stel: 'gas', gas_twa: 'gas', gas_rise: 'gas', gas_fault: 'device',
+  turn_back: 'lowair', air_lost: 'lowair', heat: 'body', strain: 'body', heart_alarm: 'body', device_fault: 'device',
+}
+
 /** Full, half, dashed, dotted; octagon and triangle for danger. Colour comes from the class. */
-export function StateSign({ state }: { state: State | Cause }) {
+export function StateSign({ state: of }: { state: State | Cause }) {
+  const state = SIGN_OF[of as Cause] ?? of
   return (
     <svg class={`sign sign-${state}`} viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
       {state === 'sos' && <polygon points={OCTAGON} class="solid" />}
@@ -18,6 +25,10 @@ export function StateSign({ state }: { state: State | Cause }) {
       {state === 'gas' && <path d="M10 7.5v4.5M10 14v1.5" class="cut" />}
       {state === 'lowair' && <rect x="2.5" y="2.5" width="15" height="15" rx="1.5" class="solid" />}
       {state === 'lowair' && <path d="M10 5.5v7M6.8 10l3.2 3.5 3.2-3.5" class="cut" />}
+      {state === 'body' && <path d="M10 18C5 14.5 1.5 11.3 1.5 7.4A4.4 4.4 0 0 1 10 5.5a4.4 4.4 0 0 1 8.5 1.9C18.5 11.3 15 14.5 10 18z" class="solid" />}
+      {state === 'body' && <path d="M4.5 10h3l1.5-3 2 5 1.5-2h3" class="cut thin" />}
+      {state === 'device' && <rect x="2.5" y="2.5" width="15" height="15" rx="3" class="line" />}
+      {state === 'device' && <path d="M10 5.5v5.5M10 13.2v1.8" class="line" />}
       {state === 'online' && <circle cx="10" cy="10" r="6.5" class="solid" />}
       {state === 'stale' && <circle cx="10" cy="10" r="6.5" class="line" />}
       {state === 'stale' && <path d="M10 3.5a6.5 6.5 0 0 0 0 13z" class="solid" />}
@@ -27,7 +38,8 @@ export function StateSign({ state }: { state: State | Cause }) {
   )
 }
 
-export function UnitSign({ kind, branch, contact, size = 30 }: { kind: Kind; branch: Branch; contact: Contact; size?: number }) {
+export function UnitSign({ kind, branch, contact, reported = false, size = 30 }: { kind: Kind; branch: Branch; contact: Contact; reported?: boolean; size?: number }) {
+  if (reported) return <ReportedSign kind={kind} contact={contact} size={size} />
   const glyph = BRANCH_GLYPHS[branch]
   return (
     <svg class={`unit-sign contact-${contact}`} viewBox="0 0 36 36" width={size} height={size} aria-hidden="true">
@@ -35,6 +47,17 @@ export function UnitSign({ kind, branch, contact, size = 30 }: { kind: Kind; bra
       <g transform="translate(9 9) scale(.75)">
         <path class={glyph.filled ? 'glyph-fill' : 'glyph-line'} d={glyph.d} />
       </g>
+    </svg>
+  )
+}
+
+/** As on the map: hollow within a dotted line, because no device of ours is there. */
+function ReportedSign({ kind, contact, size }: { kind: Kind; contact: Contact; size: number }) {
+  const off = 18 * (1 - REPORTED_SCALE)
+  return (
+    <svg class={`unit-sign reported contact-${contact}`} viewBox="0 0 36 36" width={size} height={size} aria-hidden="true">
+      <path class="outer" d={KIND_FRAMES[kind]} />
+      <path class="inner" d={KIND_FRAMES[kind]} transform={`translate(${off} ${off}) scale(${REPORTED_SCALE})`} stroke-dasharray={contact === 'lost' || contact === 'unheard' ? '6 5' : undefined} />
     </svg>
   )
 }

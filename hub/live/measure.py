@@ -1,0 +1,11 @@
+"""A value of the catalog in its unit, out of its quanta. Pure."""
+
+from protocols.catalog import Field
+
+_DIGITS = {"1": 0, "0.1": 1, "0.001": 3, "1e-7": 7}
+
+
+def scaled(field: Field, value: int) -> float | int:
+    """A value in its unit."""
+    digits = _DIGITS[field.quantum]
+    return round(value / 10**digits, digits) if digits else value
