@@ -17,26 +17,31 @@ from dataclasses import asdict, dataclass
 from types import FrameType
 
 from edge import identity
+from edge.apart_worker import Worker, make_worker
 from edge.bearers.mqtt import MqttBearer, State
 from edge.clock import BootClock
 from edge.config import Config, key_files, read_key
 from edge.control import Control
+from edge.guard.guard import TICK_MS
 from edge.health import Health, battery_pct
+from edge.ntrip import Ntrip
 from edge.observed import Observations
 from edge.pace import Pace
 from edge.pins import Pins
 from edge.renew import Renewer
 from edge.sender import Sender
-from edge.serial_worker import SerialWorker
-from edge.sos import Sos
 from edge.spool import Spool, SpoolRow
 from edge.trust import Trust
+from edge.wearer import Wearer
+from firmware_bridge.interface import Clock, Command
 from protocols import acks
 from protocols.catalog import PAGE_BITS, ClockSource, Kind, Stream, field_id
 from protocols.errors import AckError
 from protocols.frame import Row
 from protocols.keys import MacKey
+from protocols.orders import What
 from protocols.samples import Fix, FixMode, Heard, Observed, Reading, Sample
+from protocols.units import NS_PER_MS
 
 log = logging.getLogger("zhantu.edge")
 
@@ -71,6 +76,7 @@ class Agent:
         self._trust = Trust(
             config.device.identity and config.device.identity.with_name(identity.COMMANDERS),
             bytes.fromhex(found.signer) if found else None, config.device.realm, self._mac_key,
+            {What.SEEN: lambda body, t_mono_ns: self._wearer.seen(body, self._clock.mono_ms(t_mono_ns))},
         )  # fmt: skip
         self._renewer = Renewer(config, rng, lambda _new: self._bearer.reconnect())
         self._bearer = MqttBearer(
@@ -83,13 +89,18 @@ class Agent:
             rng=rng,
         )
         self._pace = Pace(self._clock, round(config.pace.row_s * 1000))
-        self._sos = Sos(secrets.randbits(48))
+        self._wearer = Wearer(
+            config, secrets.randbits(48), lambda row: self._keep(Stream.EVENTS, Kind.EVENT, row), self._tell,
+            self._sender.where,
+        )  # fmt: skip
+        self._disk_refuses = False
         self._observed = Observations(round(config.pace.observed_s * 1000))
         self._health_values: dict[int, int] = {}
         self._pins = Pins(config.spool.path.with_name(f"{config.spool.path.stem}.ports.json"))
         self._ports = [
-            SerialWorker(port, self._on_sample, config.device.number, self._pins) for port in config.ports
+            make_worker(port, self._on_sample, config.device.number, self._pins) for port in config.ports
         ]
+        self._ntrip = Ntrip(config.ntrip, self._correct, rng)
         self._control = Control(config.spool.path.with_suffix(".sock"), self._answer)
         self._health = Health(config.spool.path)
         self._notify = Notifier(os.environ.get("NOTIFY_SOCKET"))
@@ -102,6 +113,8 @@ class Agent:
             _Timer(self._notify.watchdog, 5 * 10**9, start_ns),
             _Timer(self._renew, 5 * 10**9, start_ns),
             _Timer(self._tell_observed, 10**9, start_ns),
+            _Timer(self._tell_time, 10 * 10**9, start_ns),
+            _Timer(self._guard, TICK_MS * NS_PER_MS, start_ns),
         ]
 
     # --- the loop ----------------------------------------------------------------------------------
@@ -123,8 +136,10 @@ class Agent:
             log.warning("%s: everybody on this machine can read this key; chmod 600 it", path)
         self._trust.load()
         self._pins.load()
+        self._wearer.load(round(time.time() * 1000))
         self._sender.start()
         self._control.open()
+        self._ntrip.start()
         log.info(
             "device %s, boot %016x, %s rows wait", self._config.device.number, self._spool.boot,
             self._sender.waiting_rows(),
@@ -134,11 +149,13 @@ class Agent:
             while not self._stopping:
                 self._turn()
         finally:
+            self._ntrip.close()
             self._renewer.close()
             self._bearer.close()
             for port in self._ports:
                 port.close()
             self._control.close()
+            self._wearer.close(round(time.time() * 1000))
             self._spool.close()
 
     def _turn(self) -> None:
@@ -165,7 +182,9 @@ class Agent:
     def _wait(self) -> None:
         """Sleep until a worker's file is ready. The set is built anew each turn: descriptors come and go, and a
         number that was closed and given out again would otherwise be waited for under its old meaning."""
-        workers: list[SerialWorker | MqttBearer | Control] = [*self._ports, self._bearer, self._control]
+        workers: list[Worker | MqttBearer | Control | Ntrip] = [
+            *self._ports, self._bearer, self._control, self._ntrip,
+        ]  # fmt: skip
         readers = {fd: worker for worker in workers if (fd := worker.fileno()) is not None}
         bearer_fd = self._bearer.fileno()
         writers = [bearer_fd] if bearer_fd is not None and self._bearer.wants_write() else []
@@ -185,10 +204,11 @@ class Agent:
     # --- samples, rows, acknowledgements -----------------------------------------------------------
 
     def _on_sample(self, sample: Sample, t_mono_ns: int) -> None:
+        self._wearer.hear(sample, self._clock.mono_ms(t_mono_ns))
         if isinstance(sample, Fix):
             if sample.t_utc_ms is not None and sample.mode > FixMode.DEAD_RECKONED:
                 self._clock.hear(ClockSource.GNSS, sample.t_utc_ms, t_mono_ns)
-            self._sos.note_fix(sample, self._clock.mono_ms(t_mono_ns))
+            self._ntrip.note_fix(sample, t_mono_ns)
         elif isinstance(sample, Observed | Heard):
             self._take_observed(sample, self._clock.mono_ms(t_mono_ns))
             return
@@ -197,6 +217,10 @@ class Agent:
         row = self._pace.take(sample, t_mono_ns)
         if row is not None:
             self._keep(Stream.ROWS, Kind.STATE, row)
+
+    def _correct(self, frame: bytes) -> bool:
+        """Corrections for the receiver on the port that [ntrip] names."""
+        return any(port.send(frame) for port in self._ports if port.name == self._config.ntrip.port)
 
     def _take_observed(self, sample: Observed | Heard, now_ms: int) -> None:
         if isinstance(sample, Heard):
@@ -209,7 +233,7 @@ class Agent:
     def _keep(self, stream: Stream, kind: Kind, row: Row) -> SpoolRow:
         kept = self._spool.append(stream, kind, row, self._clock.utc_zero_ms, self._clock.source)
         if stream == Stream.EVENTS:
-            self._spool.commit()  # an event is on the disk before it is sent
+            self._commit()  # an event is on the disk before it is sent
         self._sender.add(kept)
         return kept
 
@@ -227,8 +251,9 @@ class Agent:
 
     # --- timers ------------------------------------------------------------------------------------
 
-    def _commit(self, _now_ns: int) -> None:
-        if not self._spool.commit() and self._spool.stats.commit_failures == 1:
+    def _commit(self, _now_ns: int = 0) -> None:
+        self._disk_refuses = not self._spool.commit()
+        if self._disk_refuses and self._spool.stats.commit_failures == 1:
             log.error("the disk refuses the spool; rows are kept in memory")
 
     def _report(self, now_ns: int) -> None:
@@ -237,8 +262,9 @@ class Agent:
             self._pace.take(Reading({BATTERY: charge}), now_ns)
         row = self._health.row(
             now_ns, self._clock, self._spool, self._sender, self._bearer,
-            sum(port.fileno() is None for port in self._ports), sum(port.bad() for port in self._ports),
-            sum(port.silent(now_ns) for port in self._ports), self._trust.number, self._health_values,
+            sum(not port.status()["open"] for port in self._ports), sum(port.bad() for port in self._ports),
+            sum(port.silent(now_ns) for port in self._ports), self._trust.number,
+            self._ntrip.health(now_ns) | self._health_values,  # the receiver knows best how old they are
         )  # fmt: skip
         self._health_values = {}
         self._keep(Stream.ROWS, Kind.HEALTH, row)
@@ -246,6 +272,22 @@ class Agent:
     def _tell_observed(self, now_ns: int) -> None:
         for row in self._observed.due(self._clock.mono_ms(now_ns)):
             self._keep(Stream.ROWS, Kind.OBSERVED, row)
+
+    def _tell_time(self, now_ns: int) -> None:
+        """Boards have no clock of their own to trust."""
+        if self._clock.utc_zero_ms is not None:
+            self._tell(Clock(self._clock.utc_zero_ms + self._clock.mono_ms(now_ns)))
+
+    def _guard(self, now_ns: int) -> None:
+        refuses = self._disk_refuses or bool(self._spool.stats.memory_only)
+        values = self._wearer.tick(self._clock.mono_ms(now_ns), self._utc_ms(now_ns), refuses)
+        if values:
+            self._pace.take(Reading(values), now_ns)
+
+    def _tell(self, command: Command) -> None:
+        """A command for every board there is; other devices do not take it."""
+        for port in self._ports:
+            port.tell(command)
 
     def _watch_spool(self, now_ns: int) -> None:
         if self._spool.shed():
@@ -265,13 +307,17 @@ class Agent:
     def _answer(self, question: str) -> dict[str, object]:
         now_ms = self._clock.mono_ms(time.monotonic_ns())
         if question in ("sos", "cancel"):
-            row = self._sos.raise_(now_ms) if question == "sos" else self._sos.cancel(now_ms)
-            if row is None:
+            kept = self._wearer.sos(now_ms) if question == "sos" else self._wearer.cancel(now_ms)
+            if kept is None:
                 return {"error": "no SOS is open"}
-            kept = self._keep(Stream.EVENTS, Kind.EVENT, row)
             return {"row": kept.row, "sent": self._link == State.UP}
+        if question.startswith("duty "):
+            error = self._wearer.set_duty(question[5:], now_ms)
+            return {"error": error} if error else self._wearer.guard.status(now_ms)
+        if question == "guard":
+            return self._wearer.guard.status(now_ms)
         if question != "status":
-            return {"error": f"{question[:40]!r}; known are status, sos, cancel"}
+            return {"error": f"{question[:40]!r}; known are status, sos, cancel, guard, duty STATE"}
         return self._status()
 
     def _status(self) -> dict[str, object]:
@@ -288,6 +334,7 @@ class Agent:
             "waiting_rows": self._sender.waiting_rows(),
             "bad_acknowledgements": self._acks_bad,
             "ports": {port.name: port.status() for port in self._ports},
+            "corrections": self._ntrip.status(time.monotonic_ns()),
             "bearer": asdict(self._bearer.stats),
             "sender": asdict(self._sender.stats),
             "spool": asdict(self._spool.stats),

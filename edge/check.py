@@ -12,9 +12,10 @@ import time
 from typing import Any
 
 from edge import identity
+from edge.apart_worker import Worker, make_worker
 from edge.bearers.mqtt import MqttBearer, State
 from edge.config import Config, key_files, read_key
-from edge.serial_worker import SerialWorker
+from edge.ntrip import Ntrip
 from firmware_bridge.drivers import DRIVERS
 from protocols import acks, frame
 from protocols.catalog import Kind, Lane
@@ -74,32 +75,41 @@ def check(config: Config, seconds: float) -> dict[str, Any]:
     be read."""
     values: dict[str, dict[str, object]] = {}
     fixes: dict[str, int] = {}
-    ports: list[SerialWorker] = []
+    ports: list[Worker] = []
+    ntrip = Ntrip(
+        config.ntrip,
+        lambda frame: any(port.send(frame) for port in ports if port.name == config.ntrip.port),
+        random.Random(1),
+    )
     for wanted in config.ports:
 
         def note(sample: Sample, _t: int, name: str = wanted.name) -> None:
             values.setdefault(name, {}).update(sample_as_dict(sample))
             if isinstance(sample, Fix) and sample.mode != FixMode.NONE:
                 fixes[name] = fixes.get(name, 0) + 1
+                ntrip.note_fix(sample, time.monotonic_ns())
 
-        ports.append(SerialWorker(wanted, note))
+        ports.append(make_worker(wanted, note))
     hub = _Hub(config)
-    _listen(ports, hub, time.monotonic_ns() + round(seconds * 1e9))
+    ntrip.start()
+    _listen(ports, hub, ntrip, time.monotonic_ns() + round(seconds * 1e9))
     found = {
         port.name: {**port.status(), "fixes": fixes.get(port.name, 0)}
         | ({"last": values[port.name]} if port.name in values else {})
         for port in ports
     }
+    corrections = ntrip.status(time.monotonic_ns())
+    ntrip.close()
     for port in ports:
         port.close()
     answer = hub.report()
     hub.bearer.close()
     who = _identity(config)
     ok = (
-        bool(answer["answers"]) and not who["exposed"]
+        bool(answer["answers"]) and not who["exposed"] and corrections["state"] in ("off", "flowing")
         and all(port["messages"]["good"] for port in found.values())  # type: ignore[index]
     )  # fmt: skip
-    return {"ok": ok, "identity": who, "ports": found, "hub": answer}
+    return {"ok": ok, "identity": who, "ports": found, "corrections": corrections, "hub": answer}
 
 
 def _identity(config: Config) -> dict[str, object]:
@@ -114,12 +124,12 @@ def _identity(config: Config) -> dict[str, object]:
     }
 
 
-def _listen(ports: list[SerialWorker], hub: _Hub, end_ns: int) -> None:
+def _listen(ports: list[Worker], hub: _Hub, ntrip: Ntrip, end_ns: int) -> None:
     while (now_ns := time.monotonic_ns()) < end_ns:
         for port in ports:
             port.maintain(now_ns)
         hub.maintain(now_ns)
-        workers: list[SerialWorker | MqttBearer] = [*ports, hub.bearer]
+        workers: list[Worker | MqttBearer | Ntrip] = [*ports, hub.bearer, ntrip]
         readers = {fd: worker for worker in workers if (fd := worker.fileno()) is not None}
         fd = hub.bearer.fileno()
         writers = [fd] if fd is not None and hub.bearer.wants_write() else []
@@ -138,6 +148,7 @@ def as_text(report: dict[str, Any]) -> str:
     lines += [f"KEY THAT EVERYBODY ON THIS MACHINE CAN READ: chmod 600 {path}" for path in who["exposed"]]
     for name, port in report["ports"].items():
         lines.append(_port_line(name, port))
+    lines += _corrections_line(report["corrections"])
     hub = report["hub"]
     if hub["answers"]:
         lines.append(f"hub: answers in {hub['rtt_ms']} ms")
@@ -147,6 +158,18 @@ def as_text(report: dict[str, Any]) -> str:
     else:
         lines.append(f"hub: NO BROKER: {hub['error'] or 'no connection'}")
     return "\n".join([*lines, "all well" if report["ok"] else "something is wrong, see the capitals"])
+
+
+def _corrections_line(said: dict[str, Any]) -> list[str]:
+    """Nothing without a caster in the configuration."""
+    if not said["caster"]:
+        return []
+    if said["state"] != "flowing":
+        why = said["why"] or "no answer yet"
+        return [f"corrections: {said['state'].upper()} at {said['caster']}: {why}"]
+    lost = f", {said['unsent']} FRAMES NOT TAKEN BY {said['port']}" if said["unsent"] else ""
+    gga = "" if said["ggas"] else ", no position told yet"
+    return [f"corrections: {said['frames']} frames from {said['caster']} for {said['port']}{gga}{lost}"]
 
 
 def _port_line(name: str, port: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 CONFIG_DEFAULT = "/etc/zhantu/edge.toml"
 DECODE_KEYS = """\
@@ -103,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     sos = add("sos", _sos, "raise an SOS through the running agent, or cancel it")
     with_config(sos)
     sos.add_argument("--cancel", action="store_true", help="cancel the open SOS")
+    guard = add("guard", _guard, "say what is armed, which alarms are open, values and settings")
+    with_config(guard)
+    guard.add_argument("--duty", help="first set the duty state: standby, entered, on_air, rehab")
+    guard.add_argument("--json", action="store_true", help="one JSON object")
     with_config(add("renew", _renew, "get a new certificate now; the agent does it by itself in time"))
     decode = add("decode", _decode, "decode a device's raw log: one sample a line, then a count")
     decode.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -115,7 +120,30 @@ def _parser() -> argparse.ArgumentParser:
     frame.add_argument("--key", type=Path, help="the device's key file; without it the MAC is not checked")
     frame.add_argument("--realm", default="live", help="the realm of the MAC (default live)")
     frame.add_argument("--json", action="store_true", help="one JSON object")
+    _board_parser(add("board", lambda _args: 2, "firmware of a board that a responder wears (docs/board.md)"))
     return parser
+
+
+def _board_parser(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    about = "carry an image to a board while the agent is stopped; it goes on where it was interrupted"
+    update = commands.add_parser("update", help=about, description=about)
+    update.set_defaults(command=_board_update)
+    update.add_argument("file", type=Path, help="an image, as `board sign` makes it")
+    update.add_argument("--config", type=Path, default=Path(CONFIG_DEFAULT), help=f"default {CONFIG_DEFAULT}")
+    update.add_argument("--port", help="the port's name; not needed where only one has driver board")
+    about = "make an image file: header, the vendor's signature, firmware"
+    sign = commands.add_parser("sign", help=about, description=about)
+    sign.set_defaults(command=_board_sign)
+    sign.add_argument("firmware", type=Path, help="the bytes that go to the board's second slot")
+    sign.add_argument("image", type=Path, help="the file to write")
+    sign.add_argument("--hardware", type=int, required=True, help="the kind of board, 0–4294967295")
+    sign.add_argument("--version", required=True, help="three numbers, like 1.2.3")
+    sign.add_argument("--key", type=Path, required=True, help="the vendor's key file, of `board key`")
+    about = "make a vendor's key; prints the public half, which goes into the board"
+    key = commands.add_parser("key", help=about, description=about)
+    key.set_defaults(command=_board_key)
+    key.add_argument("file", type=Path, help="the file to write; keep it off gateways")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -251,6 +279,47 @@ def _sos(args: argparse.Namespace) -> int:
     )
     if _refusals_of_the_disk(args) > failed:
         print("THE DISK REFUSES IT: it is in memory only, do not switch the gateway off", file=sys.stderr)
+    return 0
+
+
+def _guard(args: argparse.Namespace) -> int:
+    answer: dict[str, Any] = _ask(args, f"duty {args.duty}" if args.duty else "guard")
+    if "error" in answer:
+        raise ValueError(str(answer["error"]))
+    if args.json:
+        print(json.dumps(answer, ensure_ascii=False, indent=2))
+        return 0
+    from edge.guard.report import as_text
+
+    print(as_text(answer))
+    return 0
+
+
+def _board_update(args: argparse.Namespace) -> int:
+    from edge import board_update, config
+
+    image = board_update.read_image(args.file)
+    wanted = config.load(args.config)
+    port = board_update.choose_port(wanted, args.port)
+    with config.alone(wanted.device):
+        print(board_update.update(port, image, lambda line: print(line, file=sys.stderr)))
+    return 0
+
+
+def _board_sign(args: argparse.Namespace) -> int:
+    from edge import board_update
+    from firmware_bridge.board_image import parse_version
+
+    if not 0 <= args.hardware < 2**32:
+        raise ValueError(f"--hardware {args.hardware}: 0–{2**32 - 1} allowed")
+    board_update.sign(args.firmware, args.image, args.hardware, parse_version(args.version), args.key)
+    return 0
+
+
+def _board_key(args: argparse.Namespace) -> int:
+    from edge import board_update
+
+    print(board_update.make_key(args.file))
     return 0
 
 

@@ -9,11 +9,12 @@ import fcntl
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edge import identity
+from edge.guard.settings import GuardConfig, Person
 from edge.identity import Identity, IdentityError
 from firmware_bridge.drivers import AUTO, DRIVERS
 from firmware_bridge.interface import no_options
@@ -82,6 +83,21 @@ class MqttConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class NtripConfig:
+    """The caster of RTK corrections, none without a `host`, and the port of the receiver that gets them. `account_file`
+    holds user and password, two lines, and only its owner may read it."""
+
+    host: str = ""
+    tcp_port: int = 2101
+    mountpoint: str = ""
+    port: str = "gnss"
+    version: str = "auto"
+    account_file: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole of it. Paths are absolute. `path` is the file it came from, `identity` what an enrolment left."""
 
@@ -92,6 +108,9 @@ class Config:
     pace: PaceConfig = field(default_factory=PaceConfig)
     ports: tuple[PortConfig, ...] = ()
     mqtt: MqttConfig = field(default_factory=MqttConfig)
+    ntrip: NtripConfig = field(default_factory=NtripConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    person: Person = field(default_factory=Person)
 
 
 def load(path: Path) -> Config:
@@ -127,7 +146,8 @@ def read_key(path: Path) -> bytes:
 def key_files(config: Config) -> list[Path]:
     """The files that hold a secret of this gateway."""
     tls = config.mqtt.cert_key_file or config.mqtt.cert_file
-    return [config.device.key_file, *([tls] if tls else [])]
+    account = config.ntrip.account_file
+    return [config.device.key_file, *([tls] if tls else []), *([account] if account else [])]
 
 
 @contextmanager
@@ -149,7 +169,15 @@ def alone(device: Device) -> Iterator[None]:
 
 
 def _build(raw: dict[str, Any], base: Path) -> Config:
-    sections = {"device": Device, "spool": SpoolConfig, "pace": PaceConfig, "mqtt": MqttConfig}
+    sections = {
+        "device": Device,
+        "spool": SpoolConfig,
+        "pace": PaceConfig,
+        "mqtt": MqttConfig,
+        "ntrip": NtripConfig,
+        "guard": GuardConfig,
+        "person": Person,
+    }
     _known(raw, [*sections, "port"], "section")
     raw, found = _with_identity(raw, base)
     parts = {name: _section(kind, name, raw.get(name, {}), base) for name, kind in sections.items()}
@@ -194,14 +222,23 @@ def _known(table: dict[str, Any], names: list[str], what: str) -> None:
             raise ConfigError(f"unknown {what} {key!r}; {hint}")
 
 
-def _section(kind: Callable[..., Any], name: str, table: Any, base: Path) -> Any:
+def _section(kind: Callable[..., Any], name: str, table: Any, base: Path, made: Any = None) -> Any:
+    """The defaults, or `made`, with what the table says."""
     if not isinstance(table, dict):
         raise ConfigError(f"{name}: a table is needed, got {type(table).__name__}")
-    specs = {spec.name: spec for spec in fields(kind)}  # type: ignore[arg-type]
+    # "pass" is a word of Python's own, so its field has an underscore that the file has not
+    specs = {spec.name.rstrip("_"): spec for spec in fields(kind)}  # type: ignore[arg-type]
     _known(table, list(specs), f"key in [{name}]")
-    made = kind()
+    made = made or kind()
     for key, value in table.items():
-        made = replace(made, **{key: _typed(f"{name}.{key}", specs[key].type, value, base)})
+        spec, where = specs[key], f"{name}.{key}"
+        if is_dataclass(spec.type):
+            part = _section(spec.type, where, value, base, getattr(made, spec.name))  # type: ignore[arg-type]
+        else:
+            part = _typed(where, spec.type, value, base)
+            if "lo" in spec.metadata:
+                _within(where, part, spec.metadata["lo"], spec.metadata["hi"])
+        made = replace(made, **{spec.name: part})
     for key, spec in specs.items():
         if spec.type is Path and key not in table:
             made = replace(made, **{key: base / getattr(made, key)})
@@ -254,7 +291,24 @@ def _check(config: Config) -> Config:
     names = [port.name for port in config.ports]
     for port in config.ports:
         _check_port(port, names)
+    if config.guard.pass_.alarm_s <= config.guard.pass_.pre_s:
+        raise ConfigError("guard.pass.alarm_s: more than pre_s is needed, or nobody is asked")
+    if config.guard.fall.still_s <= config.guard.fall.ask_s:
+        raise ConfigError("guard.fall.still_s: more than ask_s is needed, or nobody is asked")
+    if config.ntrip.host:
+        _check_ntrip(config.ntrip, names)
     return config
+
+
+def _check_ntrip(ntrip: NtripConfig, ports: list[str]) -> None:
+    for name, value in (("host", ntrip.host), ("mountpoint", ntrip.mountpoint)):
+        if not value or len(value) > 200 or not value.isascii() or not value.isprintable() or " " in value:
+            raise ConfigError(f"ntrip.{name}: {value!r}, 1–200 characters of ASCII without spaces are needed")
+    _within("ntrip.tcp_port", ntrip.tcp_port, 1, 65_535)
+    if ntrip.version not in ("auto", "1", "2"):
+        raise ConfigError(f'ntrip.version: {ntrip.version!r}, "auto", "1" or "2" allowed')
+    if ntrip.port not in ports:
+        raise ConfigError(f"ntrip.port: {ntrip.port!r} is no port; known are {', '.join(ports) or 'none'}")
 
 
 def _check_port(port: PortConfig, names: list[str]) -> None:

@@ -11,6 +11,7 @@ behind the backlog. At most `WINDOW_MAX` frames are unacknowledged; silence of t
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 
 from edge.spool import Spool, SpoolRow
 from protocols import frame
@@ -33,6 +34,14 @@ LIVE_ROWS_KEPT = 256
 
 Publish = Callable[[Lane, bytes], bool]
 Key = tuple[int, int]
+
+
+class Where(IntEnum):
+    """How far a row has come."""
+
+    WAITING = 0
+    FLYING = 1  # sent, not acknowledged yet
+    HELD = 2  # the hub has it
 
 
 @dataclass(slots=True)
@@ -262,6 +271,14 @@ class Sender:
         if late:
             self._window = max(1, self._window // 2)
             self._timeout_ms = min(TIMEOUT_MS_MAX, 2 * self._timeout_ms)
+
+    def where(self, row: SpoolRow) -> Where:
+        """How far an event row has come; events are never shed, so what is nowhere is at the hub."""
+        key = (row.boot, row.stream)
+        if any(f.key == key and f.first <= row.row <= f.last for f in self._flights):
+            return Where.FLYING
+        todo = self._todo.get(key)
+        return Where.WAITING if todo is not None and row.row in todo else Where.HELD
 
     def waiting_rows(self) -> int:
         """Rows not yet acknowledged, in flight or not."""

@@ -15,7 +15,7 @@ from edge.pins import Pins
 from firmware_bridge.drivers import AUTO, DRIVERS, Driver, Settings, make_driver, score
 from firmware_bridge.interface import Command
 from firmware_bridge.ports import Port
-from firmware_bridge.recognise import Recogniser, auto_bauds
+from firmware_bridge.recognise import Recogniser
 from firmware_bridge.rollover import Rollover
 from protocols.samples import Identity, Sample
 from protocols.units import NS_PER_MS
@@ -49,7 +49,7 @@ class SerialWorker:
             config.path,
             baud=config.baud or None,
             score=row.score if row else partial(score, AUTO),
-            bauds=row.bauds if row else auto_bauds(),
+            bauds=row.bauds if row else (),
             probe=row.probe if row else b"",
         )
         self._role = config.driver

@@ -6,6 +6,7 @@ The list with the highest number stays, across restarts; a lower number is refus
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge import identity
@@ -13,6 +14,9 @@ from protocols import orders
 from protocols.errors import OrderError
 from protocols.keys import MacKey
 from protocols.orders import KeyList, What
+
+Take = Callable[[bytes, int], None]
+"""Takes the body of a message and the time it came; OrderError refuses it."""
 
 log = logging.getLogger("zhantu.edge.trust")
 
@@ -25,9 +29,19 @@ class Trust:
     message   not the hub's, or damaged          list    signed by somebody else, of another realm, damaged
     older     not newer than what is held        unknown of a kind that this program does not know
     signer    this gateway was never enrolled, so it cannot tell who may sign
+    body      authentic, of another kind, and not what that kind carries
     """
 
-    def __init__(self, path: Path | None, signer: bytes | None, realm: str, mac_key: MacKey) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        signer: bytes | None,
+        realm: str,
+        mac_key: MacKey,
+        others: Mapping[int, Take] | None = None,
+    ) -> None:
+        """`others`: who takes messages down of other kinds."""
+        self._others = others or {}
         self._path = path
         self._signer = signer
         self._realm = realm
@@ -62,7 +76,13 @@ class Trust:
         except OrderError as err:
             self._refuse("message", str(err), t_mono_ns)
             return
-        if what != What.KEYS:
+        take = self._others.get(what)
+        if take is not None:
+            try:
+                take(body, t_mono_ns)
+            except OrderError as err:
+                self._refuse("body", str(err), t_mono_ns)
+        elif what != What.KEYS:
             self._refuse("unknown", f"order: kind {what} is not known to this program", t_mono_ns)
         elif self._signer is None:
             self._no_signer()

@@ -6,14 +6,28 @@ auto-baud.
 
 from difflib import get_close_matches
 
-from firmware_bridge import gnss, sirf
+from firmware_bridge import ais, board, gnss, heart_strap, line, mavlink_radio, modbus, obd, rdss, sirf
 from firmware_bridge.interface import Driver, DriverRow, Settings, Stats
 
 __all__ = ["AUTO", "DRIVERS", "Driver", "DriverRow", "Settings", "Stats", "make_driver", "score", "sniff"]
 
 AUTO = "auto"
 
-DRIVERS: dict[str, DriverRow] = {row.name: row for row in (*gnss.ROWS, *sirf.ROWS)}
+DRIVERS: dict[str, DriverRow] = {
+    row.name: row
+    for row in (
+        *gnss.ROWS,
+        *sirf.ROWS,
+        *ais.ROWS,
+        *heart_strap.ROWS,
+        *mavlink_radio.ROWS,
+        *rdss.ROWS,
+        *board.ROWS,
+        *modbus.ROWS,
+        *obd.ROWS,
+        *line.ROWS,
+    )
+}
 """By name, in order of preference: where two drivers recognise as much, the first one is taken."""
 
 

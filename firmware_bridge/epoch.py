@@ -1,11 +1,15 @@
 """Assembles the sentences of one epoch into one fix.
 
-Enters: NMEA sentences in any order, whole or damaged. Leaves: one `Fix` an epoch. Called by the GNSS driver.
+Enters: NMEA sentences in any order, whole or damaged. Leaves: one `Fix` an epoch, and a `Reading` of satellites and of
+the age of corrections when it is asked for one. Called by the GNSS driver.
 
 An epoch is keyed on UTC: GGA, RMC, GLL, GNS, GST and ZDA open one with a new time; GSA and VTG only join an
 open one; GSV feeds a running count of satellites. It closes on the next new time, on silence, or, so that
 nobody waits a second for a fix, on the sentence that was the last one in the two epochs before. A damaged
 sentence makes what follows doubtful: VTG and GSA are then left out until a sentence with a time says where we are.
+
+The heading of two antennas (HDT, THS, PASHR) carries no time of the fix. It belongs to the epoch that is open; one that
+comes between two epochs serves the next one, if that is at most HEADING_AGE_MS_MAX younger.
 """
 
 from collections.abc import Callable
@@ -13,17 +17,20 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from firmware_bridge import nmea
-from firmware_bridge.fix_from_nmea import build_fix, day_said
+from firmware_bridge.fix_from_nmea import build_fix, corrections_age_ds, day_said
 from firmware_bridge.framing import HEX_DIGITS, nmea_checksum
 from firmware_bridge.interface import Stats
 from firmware_bridge.rollover import Rollover
-from protocols.samples import Fix
+from firmware_bridge.sky import Sky
+from protocols.catalog import field_id
+from protocols.samples import Fix, Reading
 from protocols.units import MS_PER_DAY
 
 _TIMED = {b"GGA,": 1, b"RMC,": 1, b"GLL,": 5, b"GNS,": 1, b"GST,": 1, b"ZDA,": 1}
 """Sentences that carry a time, and the field that it stands in."""
 
-_UNTIMED = frozenset((b"GSA,", b"VTG,", b"GSV,"))
+_HEADINGS = frozenset((b"HDT,", b"THS,", b"SHR,"))
+_UNTIMED = frozenset((b"GSA,", b"VTG,", b"GSV,")) | _HEADINGS
 _FIX_BEARING = frozenset((b"GGA,", b"RMC,", b"GLL,", b"GNS,"))
 
 NO_TIME = -1
@@ -35,6 +42,9 @@ SENTENCES_MAX = 64
 TALKERS_MAX = 16
 SEEN_AGE_EPOCHS_MAX = 10
 """Some receivers send GSV every fifth second; an older count of satellites in view is not worth telling."""
+
+HEADING_AGE_MS_MAX = 1_000
+CORRECTIONS_AGE = field_id("corrections_age_ds")
 
 _MIDNIGHT_MARGIN_MS = 2_000
 
@@ -49,6 +59,7 @@ class Epoch:
     last_kind: bytes = b""
     gsa_mode: int = 0
     vtg: bytes = b""
+    heading: bool = False
     damaged: bool = False
     fix_bearing: bool = False
 
@@ -56,9 +67,9 @@ class Epoch:
 class EpochAssembler:
     """One receiver's epochs."""
 
-    def __init__(self, stats: Stats, rollover: Rollover, emit: Callable[[Fix], None]) -> None:
+    def __init__(self, stats: Stats, rollover: Rollover, emit: Callable[[Fix | Reading], None]) -> None:
         self._stats = stats
-        self._emit_fix = emit
+        self._emit_sample = emit
         self._rollover = rollover
         self._epoch: Epoch | None = None
         self._closed: Epoch | None = None
@@ -71,6 +82,12 @@ class EpochAssembler:
         self._closer: tuple[int, bytes] | None = None  # where two epochs running ended
         self._seen: dict[bytes, tuple[int, int]] = {}  # talker -> (satellites in view, epoch that said so)
         self._epochs = 0
+        self._heading: tuple[int, int] | None = None  # 0.01 degrees, and the key of the epoch it was heard in
+        self._sky = Sky()
+
+    def count_sky(self) -> None:
+        """Count satellites from here on; a `Reading` says how many when all have been heard."""
+        self._sky.begin()
 
     def damage(self) -> None:
         """Something was lost here."""
@@ -87,7 +104,9 @@ class EpochAssembler:
         """One sentence: the text between "$" and "*", and the two digits after it."""
         kind = body[2:6]
         timed = kind in _TIMED
-        if not timed and (kind not in _UNTIMED or (kind == b"GSV," and b",1," not in body[6:11])):
+        if not timed and (
+            kind not in _UNTIMED or (kind == b"GSV," and b",1," not in body[6:11] and not self._sky.listing)
+        ):
             self._stats.skipped += 1
             return
         if nmea_checksum(body) != HEX_DIGITS.get(digits):
@@ -145,8 +164,17 @@ class EpochAssembler:
     def _untimed(self, body: bytes, kind: bytes) -> None:
         self._stats.good += 1
         if kind == b"GSV,":
-            self._count_seen(body)
+            self._sky.gsv_comes = True
+            if b",1," in body[6:11]:
+                self._count_seen(body)
+            if self._sky.listing:
+                self._sky.gsv(body)
             return
+        if kind in _HEADINGS:
+            self._hear_heading(body, kind)
+            return
+        if kind == b"GSA," and self._sky.listing:
+            self._sky.gsa(body)
         epoch = self._epoch
         if epoch is None:
             self._late = True
@@ -159,6 +187,30 @@ class EpochAssembler:
         else:
             epoch.vtg = body
         self._joined(epoch, kind)
+
+    def _hear_heading(self, body: bytes, kind: bytes) -> None:
+        """Only the first one of an epoch joins it: some receivers send ten a fix, and would hide where it ends."""
+        epoch = self._epoch or self._closed
+        if self._unsure or epoch is None:
+            return
+        heading_cdeg = nmea.heading_cdeg(kind, body)
+        self._heading = None if heading_cdeg is None else (heading_cdeg, epoch.key_ms)
+        if epoch.heading:
+            return
+        if self._epoch is None:
+            self._late = True
+        else:
+            epoch.heading = True
+            self._joined(epoch, kind)
+
+    def _heading_of(self, epoch: Epoch) -> int | None:
+        if self._heading is None:
+            return None
+        heading_cdeg, heard_ms = self._heading
+        if heard_ms == epoch.key_ms:
+            return heading_cdeg if epoch.heading else None
+        fresh = 0 < (epoch.key_ms - heard_ms) % MS_PER_DAY <= HEADING_AGE_MS_MAX
+        return heading_cdeg if fresh and NO_TIME not in (epoch.key_ms, heard_ms) else None
 
     def _joined(self, epoch: Epoch, kind: bytes) -> None:
         epoch.count += 1
@@ -201,14 +253,28 @@ class EpochAssembler:
             self._end = end
         if epoch.fix_bearing:
             self._emit(epoch)
+        if self._sky.wanted:
+            self._tell_sky(epoch)
 
     def _emit(self, epoch: Epoch) -> None:
         dated = partial(self._date, epoch.key_ms)
-        fix, sound = build_fix(epoch.bodies, epoch.gsa_mode, epoch.vtg, self._seen_now(), dated)
+        fix, sound = build_fix(
+            epoch.bodies, epoch.gsa_mode, epoch.vtg, self._seen_now(), self._heading_of(epoch), dated
+        )
         self._valid = bool(fix.mode)
         if not sound:
             self._stats.bad += 1
-        self._emit_fix(fix)
+        self._emit_sample(fix)
+
+    def _tell_sky(self, epoch: Epoch) -> None:
+        values = self._sky.close()
+        if values is None:
+            return
+        age_ds = corrections_age_ds(epoch.bodies)
+        if age_ds is not None:
+            values[CORRECTIONS_AGE] = age_ds
+        if values:
+            self._emit_sample(Reading(values))
 
     def _seen_now(self) -> int | None:
         oldest = self._epochs - SEEN_AGE_EPOCHS_MAX

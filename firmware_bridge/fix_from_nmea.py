@@ -30,6 +30,8 @@ DISAGREEMENT_E9_MAX = 500_000
 """Nanodegrees (55 m of latitude) by which two sentences of one epoch may differ. More is damage that a
 checksum did not see: XOR misses one in 256 double errors."""
 
+AGE_DS_MAX = 100_000
+
 _POSITION_AT = {b"GGA": 2, b"GNS": 2, b"RMC": 3, b"GLL": 1}
 """Sentences that bear a fix, best first, and where their four fields of position begin."""
 
@@ -79,6 +81,7 @@ def build_fix(
     gsa_mode: int,
     vtg: bytes,
     sats_seen: int | None,
+    heading_cdeg: int | None,
     dated: Callable[[int | None], int | None],
 ) -> tuple[Fix, bool]:
     """`bodies` by talker and kind (b"GNGGA"), `gsa_mode` 0 (none seen) or 1–3, `vtg` b"" if there was none.
@@ -107,8 +110,20 @@ def build_fix(
         sats_used,
         sats_seen,
         hdop_e2,
+        heading_cdeg,
     )
     return fix, True
+
+
+def corrections_age_ds(bodies: Mapping[bytes, bytes]) -> int | None:
+    """Age of the corrections in use, 0.1 s, from GGA field 13. None where a GGA uses none: some repeat an old age."""
+    ages = []
+    for name, body in bodies.items():
+        if name[2:] == b"GGA":
+            fields = _split(body)
+            if nmea.MODE_BY_QUALITY.get(fields[6], FixMode.NONE) >= FixMode.DGNSS:
+                ages.append(nmea.scaled(fields[13], 1))
+    return min((age for age in ages if age is not None and 0 <= age <= AGE_DS_MAX), default=None)
 
 
 def _split(body: bytes) -> Fields:
@@ -133,6 +148,8 @@ def _mode(claims: _Claims, gsa_mode: int) -> FixMode:
     modes = claims.modes
     if gsa_mode == 1 or not modes or not all(modes.values()):
         return FixMode.NONE
+    if FixMode.DEAD_RECKONED in modes.values():
+        return FixMode.DEAD_RECKONED  # an old GGA has no number for it, its RMC has the letter
     mode = next(iter(modes.values()))
     if mode is FixMode.FIX_3D:
         has_height = claims.gga is not None and claims.gga[9] != b""

@@ -44,6 +44,9 @@ MODE_BY_LETTER = {
 }
 """RMC field 12, GLL field 7, each letter of GNS field 6. N, M (typed in) and S (simulated) are void."""
 
+HEADING_LETTERS = (b"A", b"D", b"F", b"P", b"R")
+"""THS field 2, as in RMC. E, M, S and V are no measurement of two antennas; nor is an empty one."""
+
 
 def scaled(text: bytes, places: int) -> int | None:
     """`text` times 10**places, rounded half to even: `scaled(b"-30.46", 1)` is -305. None if it is no number."""
@@ -130,3 +133,17 @@ def course_cdeg(text: bytes) -> int | None:
     """Degrees from true north -> 0.01 degrees, 0–35999."""
     cdeg = scaled(text, 2)
     return None if cdeg is None or not -36_000 <= cdeg <= 72_000 else cdeg % 36_000
+
+
+def heading_cdeg(kind: bytes, body: bytes) -> int | None:
+    """HDT, THS or PASHR -> where the vehicle points, 0.01 degrees from true north, 0–35999; None if not valid.
+
+    THS says by a letter how it was found (E is dead reckoning), PASHR by a number in its tenth field.
+    """
+    fields = body.split(b",", 11)
+    if kind == b"HDT,":
+        return course_cdeg(fields[1]) if len(fields) == 3 and fields[2] == b"T" else None
+    if kind == b"THS,":
+        return course_cdeg(fields[1]) if len(fields) == 3 and fields[2] in HEADING_LETTERS else None
+    valid = body[:2] == b"PA" and len(fields) == 12 and fields[3] == b"T" and fields[10] not in (b"", b"0")
+    return course_cdeg(fields[2]) if valid else None

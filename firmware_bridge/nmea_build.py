@@ -3,6 +3,7 @@
 Enters: a `Fix`. Leaves: whole lines with checksum and line end. Called by `sim.devices` and by tests.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from firmware_bridge.framing import nmea_checksum
@@ -38,14 +39,17 @@ def sentence(body: str) -> bytes:
     return b"$%b*%02X\r\n" % (raw, nmea_checksum(raw))
 
 
-def build_gga(fix: Fix, talker: str = "GN", places: int = PLACES_DEFAULT) -> bytes:
+def build_gga(
+    fix: Fix, talker: str = "GN", places: int = PLACES_DEFAULT, corrections_age_ds: int | None = None
+) -> bytes:
     """GGA. A fix of mode NONE has an empty position and quality 0."""
     position = _position(fix, places)
     sats = "" if fix.sats_used is None else f"{fix.sats_used:02d}"
     height = "" if fix.alt_mm is None or fix.mode is FixMode.NONE else _decimal(fix.alt_mm, 3)
     hdop = "" if fix.hdop_e2 is None else _decimal(fix.hdop_e2, 2)
     head = f"{talker}GGA,{_time(fix)},{position},{_QUALITY[fix.mode]}"
-    return sentence(f"{head},{sats},{hdop},{height},M,,M,,")
+    age = "" if corrections_age_ds is None else _decimal(corrections_age_ds, 1)
+    return sentence(f"{head},{sats},{hdop},{height},M,,M,{age},{'0000' if age else ''}")
 
 
 def build_rmc(fix: Fix, talker: str = "GN", places: int = PLACES_DEFAULT) -> bytes:
@@ -62,11 +66,13 @@ def build_rmc(fix: Fix, talker: str = "GN", places: int = PLACES_DEFAULT) -> byt
     return sentence(f"{head},{speed},{course},{date},,,{_LETTER[fix.mode]}")
 
 
-def build_gsa(fix: Fix, talker: str = "GN") -> bytes:
-    """GSA: 1 without a fix, 2 or 3 dimensions, no list of satellites."""
+def build_gsa(fix: Fix, talker: str = "GN", numbers: Sequence[int] = (), system: int | None = None) -> bytes:
+    """GSA: 1 without a fix, 2 or 3 dimensions; up to 12 satellites, and NMEA 4.11's system id (1 GPS … 6 NavIC)."""
     dimensions = 1 if not fix.mode else 2 if fix.mode is FixMode.FIX_2D else 3
     hdop = "" if fix.hdop_e2 is None else _decimal(fix.hdop_e2, 2)
-    return sentence(f"{talker}GSA,A,{dimensions},{',' * 12},{hdop},")
+    listed = ",".join([f"{number:02d}" for number in numbers] + [""] * (12 - len(numbers)))
+    last = "" if system is None else f",{system}"
+    return sentence(f"{talker}GSA,A,{dimensions},{listed},,{hdop},{last}")
 
 
 def build_gst(fix: Fix, talker: str = "GN") -> bytes:
@@ -81,6 +87,30 @@ def build_gst(fix: Fix, talker: str = "GN") -> bytes:
 def build_gsv(fix: Fix, talker: str = "GP") -> bytes:
     """GSV with the number of satellites in view, and none listed."""
     return sentence(f"{talker}GSV,1,1,{fix.sats_seen or 0:02d}")
+
+
+def build_gsvs(talker: str, numbers: Sequence[int], signal: int | None = None) -> Iterator[bytes]:
+    """A set of GSV that lists satellites, four a sentence, with the signal id of NMEA 4.11."""
+    last = "" if signal is None else f",{signal:X}"
+    count = max(1, -(-len(numbers) // 4))
+    for index in range(count):
+        part = numbers[4 * index : 4 * index + 4]
+        listed = "".join(f",{number:02d},{20 + number % 60},{number * 7 % 360:03d},40" for number in part)
+        yield sentence(f"{talker}GSV,{count},{index + 1},{len(numbers):02d}{listed}{last}")
+
+
+def build_hdt(fix: Fix, talker: str = "GN") -> bytes:
+    """HDT: the heading of two antennas, empty without one."""
+    return sentence(f"{talker}HDT,{_heading(fix)},T")
+
+
+def build_ths(fix: Fix, talker: str = "GN") -> bytes:
+    """THS: the same with a letter, A or V (not valid)."""
+    return sentence(f"{talker}THS,{_heading(fix)},{'V' if fix.heading_cdeg is None else 'A'}")
+
+
+def _heading(fix: Fix) -> str:
+    return "" if fix.heading_cdeg is None else _decimal(fix.heading_cdeg, 2)
 
 
 def build_zda(fix: Fix, talker: str = "GN") -> bytes:

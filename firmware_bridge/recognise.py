@@ -4,7 +4,7 @@ Enters: bytes of an unknown device. Leaves: a driver's name. Called by `edge.ser
 `zhantu-edge ports`. It only listens: a question that one device expects can be a command to another.
 """
 
-from firmware_bridge.drivers import AUTO, DRIVERS, score, sniff
+from firmware_bridge.drivers import AUTO, score, sniff
 from firmware_bridge.interface import Quiet, Stats
 from firmware_bridge.ports import LOCK_MESSAGES
 from protocols.samples import Sample
@@ -31,8 +31,3 @@ class Recogniser(Quiet):
     def idle(self, t_mono_ns: int) -> list[Sample]:
         """See `interface.Driver`."""
         return []
-
-
-def auto_bauds() -> tuple[int, ...]:
-    """The rates that drivers which may be chosen would like to be tried first."""
-    return tuple(dict.fromkeys(baud for row in DRIVERS.values() if row.auto for baud in row.bauds))

@@ -1,9 +1,9 @@
 """u-blox binary messages to fixes.
 
-Enters: checked UBX frames from the splitter. Leaves: one `Fix` a NAV-PVT and one `Identity` a MON-VER.
-Called by the GNSS driver. NAV-HPPOSLLH adds the last two digits of a position: once a receiver sends it, a
-NAV-PVT waits for the one with the same time of week, and leaves without it at the next message that shows
-that none came.
+Enters: checked UBX frames from the splitter. Leaves: one `Fix` a NAV-PVT, one `Identity` a MON-VER, and a `Reading` of
+satellites when it is asked for one. Called by the GNSS driver. NAV-HPPOSLLH adds the last two digits of a position,
+NAV-RELPOSNED the heading of two antennas: once a receiver sends them, a NAV-PVT waits for those with the same time
+of week, and leaves without them at the next message that shows that none came.
 **Source:** u-blox F9 HPG 1.32 interface description (UBX-22008968) and M8 (UBX-13003221).
 """
 
@@ -14,7 +14,10 @@ from functools import lru_cache
 from struct import Struct
 
 from firmware_bridge.interface import Stats
-from protocols.samples import Fix, FixMode, Identity, Sample
+from firmware_bridge.rollover import WEEK_MS
+from firmware_bridge.sky import parse_nav_sat, parse_nav_sig
+from protocols.catalog import field_id
+from protocols.samples import Fix, FixMode, Identity, Reading, Sample
 from protocols.units import (
     E9_PER_E7,
     LAT_DEG_E9_MAX,
@@ -27,6 +30,9 @@ from protocols.units import (
 
 NAV_PVT = 0x0107
 NAV_HPPOSLLH = 0x0114
+NAV_SAT = 0x0135
+NAV_RELPOSNED = 0x013C
+NAV_SIG = 0x0143
 NAV_EOE = 0x0161
 MON_VER = 0x0A04
 CFG_MSG = 0x0601
@@ -41,6 +47,22 @@ NAV_PVT_SIZES = (92, 84)
 _PVT_READ = Struct("<4xHBBBBBBIiBBxBii4xiI16xii10xH")  # what we use of it
 
 HPPOSLLH_STRUCT = Struct("<BHBIiiiibbbbII")
+RELPOSNED_STRUCT = Struct("<BxHIiiiii4xbbbbIIIII4xI")
+RELPOSNED_VERSION = 1  # version 0, of M8P, has no heading
+RELPOS_GOOD = 0x01 | 0x04 | 0x20 | 0x100
+"""Flags that must stand: fix OK, relative position valid, moving base, heading valid. With a base that stands still the
+"heading" is the direction from there to here, which is nobody's heading."""
+HEADING_ACC_E5_MAX = 5 * 10**5
+"""Degrees times 1e5. Two antennas a metre apart are good for half a degree."""
+HEADING_AGE_MS_MAX = 1_000
+
+PVT_AGE_AT = 78
+_AGE_DS = (None, 10, 20, 50, 100, 150, 200, 300, 450, 600, 900, 1_200, 1_200)
+"""Age of corrections by its code in NAV-PVT, bits 1–4 of flags3: the longer end of each range, 0.1 s."""
+CORRECTIONS_AGE = field_id("corrections_age_ds")
+SKY_EPOCHS_MAX = 10
+"""NAV-PVTs that a reading waits for a list of satellites; then it goes without."""
+
 _VERSION_STRUCT = Struct("30s10s")
 _EXTENSION_SIZE = 30
 
@@ -83,8 +105,17 @@ class UbxDecoder:
     def __init__(self, stats: Stats, emit: Callable[[Sample], None]) -> None:
         self._stats = stats
         self._emit = emit
-        self._held: tuple[int, Fix] | None = None  # time of week and fix that waits for its last digits
-        self._expects_hp = False
+        self._held: tuple[int, Fix] | None = None  # time of week and fix that waits for what follows it
+        self._followers: set[int] = set()  # messages that have followed a NAV-PVT
+        self._awaited: set[int] = set()
+        self._heading: tuple[int, int] | None = None  # time of week, 0.01 degrees
+        self._sky_epochs: int | None = None  # NAV-PVTs since satellites were asked for
+        self._age_ds: int | None = None
+
+    def count_sky(self) -> None:
+        """The next list of satellites is wanted, as a `Reading`."""
+        if self._sky_epochs is None:
+            self._sky_epochs = 0
 
     def frame(self, message: int, payload: bytes) -> None:
         """One checked frame; `message` is class * 256 + id."""
@@ -92,6 +123,10 @@ class UbxDecoder:
             self._nav_pvt(payload)
         elif message == NAV_HPPOSLLH:
             self._nav_hpposllh(payload)
+        elif message == NAV_RELPOSNED:
+            self._nav_relposned(payload)
+        elif message in (NAV_SAT, NAV_SIG) and self._sky_epochs is not None:
+            self._nav_sat(message, payload)
         elif message == MON_VER and payload:
             self._mon_ver(payload)
         else:
@@ -100,10 +135,10 @@ class UbxDecoder:
             self._stats.skipped += 1
 
     def flush(self) -> None:
-        """Lets a held fix go: its last digits did not come."""
+        """Lets a held fix go: what it waited for did not come."""
         if self._held is not None:
             fix, self._held = self._held[1], None
-            self._expects_hp = False
+            self._followers -= self._awaited
             self._emit(fix)
 
     def _nav_pvt(self, payload: bytes) -> None:
@@ -116,10 +151,46 @@ class UbxDecoder:
             self._stats.bad += 1
             return
         self._stats.good += 1
-        if self._expects_hp and fix.mode:
-            self._held = int.from_bytes(payload[:4], "little"), fix
+        if self._sky_epochs is not None:
+            self._count_epoch(payload, fix)
+        if not fix.mode or not (self._followers or self._heading):
+            self._emit(fix)
+            return
+        itow = int.from_bytes(payload[:4], "little")
+        self._awaited = set(self._followers)
+        if self._heading is not None:
+            fix = self._with_heading(itow, fix)
+        if self._awaited:
+            self._held = itow, fix
         else:
             self._emit(fix)
+
+    def _with_heading(self, itow: int, fix: Fix) -> Fix:
+        """A fix with the newest heading, if that is not older than HEADING_AGE_MS_MAX."""
+        assert self._heading is not None
+        age_ms = (itow - self._heading[0]) % WEEK_MS
+        if age_ms == 0:
+            self._awaited.discard(NAV_RELPOSNED)
+        elif age_ms > HEADING_AGE_MS_MAX:
+            self._heading = None
+            return fix
+        return replace(fix, heading_cdeg=self._heading[1])
+
+    def _follows(self, message: int, itow: int, change: Callable[[Fix], Fix] | None) -> None:
+        """A message that belongs to the held fix, or to none. `change` None: it says nothing valid."""
+        self._followers.add(message)
+        held = self._held
+        if held is None:
+            return
+        if held[0] != itow:
+            self._awaited.discard(message)  # it does come; only not for this fix
+            self.flush()
+            return
+        if change is not None:
+            self._held = itow, change(held[1])
+        self._awaited.discard(message)
+        if not self._awaited:
+            self.flush()
 
     def _nav_hpposllh(self, payload: bytes) -> None:
         if len(payload) != HPPOSLLH_STRUCT.size:
@@ -129,20 +200,60 @@ class UbxDecoder:
             payload
         )
         self._stats.good += 1
-        held = self._held
-        if held is not None and held[0] == itow and not flags & 1:
-            lat_deg_e9, lon_deg_e9 = lat * E9_PER_E7 + lat_hp, lon * E9_PER_E7 + lon_hp
-            if abs(lat_deg_e9) <= LAT_DEG_E9_MAX and abs(lon_deg_e9) <= LON_DEG_E9_MAX:
-                fix = replace(
-                    held[1],
-                    lat_deg_e9=lat_deg_e9,
-                    lon_deg_e9=lon_deg_e9,
-                    alt_mm=None if held[1].alt_mm is None else divide_half_even(hmsl * 10 + hmsl_hp, 10),
-                    hacc_mm=divide_half_even(hacc, 10),
-                )
-                self._held = itow, fix
-        self.flush()
-        self._expects_hp = True
+        lat_deg_e9, lon_deg_e9 = lat * E9_PER_E7 + lat_hp, lon * E9_PER_E7 + lon_hp
+        if flags & 1 or abs(lat_deg_e9) > LAT_DEG_E9_MAX or abs(lon_deg_e9) > LON_DEG_E9_MAX:
+            self._follows(NAV_HPPOSLLH, itow, None)
+            return
+
+        def add_digits(fix: Fix) -> Fix:
+            return replace(
+                fix,
+                lat_deg_e9=lat_deg_e9,
+                lon_deg_e9=lon_deg_e9,
+                alt_mm=None if fix.alt_mm is None else divide_half_even(hmsl * 10 + hmsl_hp, 10),
+                hacc_mm=divide_half_even(hacc, 10),
+            )
+
+        self._follows(NAV_HPPOSLLH, itow, add_digits)
+
+    def _nav_relposned(self, payload: bytes) -> None:
+        if len(payload) != RELPOSNED_STRUCT.size or payload[0] != RELPOSNED_VERSION:
+            self._stats.skipped += 1
+            return
+        self._stats.good += 1
+        values = RELPOSNED_STRUCT.unpack(payload)
+        itow, heading_e5, acc_e5, flags = values[2], values[7], values[16], values[17]
+        self._heading = None
+        if flags & RELPOS_GOOD == RELPOS_GOOD and acc_e5 <= HEADING_ACC_E5_MAX:
+            heading_cdeg = divide_half_even(heading_e5, 1_000) % 36_000
+            self._heading = itow, heading_cdeg
+            self._follows(NAV_RELPOSNED, itow, lambda fix: replace(fix, heading_cdeg=heading_cdeg))
+        else:
+            self._follows(NAV_RELPOSNED, itow, lambda fix: replace(fix, heading_cdeg=None))
+
+    def _count_epoch(self, payload: bytes, fix: Fix) -> None:
+        """A NAV-PVT while satellites are wanted: its age of corrections goes with them, or alone."""
+        code = payload[PVT_AGE_AT] >> 1 & 0x0F if fix.mode >= FixMode.DGNSS else 0
+        self._age_ds = _AGE_DS[min(code, len(_AGE_DS) - 1)]
+        assert self._sky_epochs is not None
+        self._sky_epochs += 1
+        if self._sky_epochs >= SKY_EPOCHS_MAX:
+            self._tell_sky({})
+
+    def _nav_sat(self, message: int, payload: bytes) -> None:
+        values = parse_nav_sat(payload) if message == NAV_SAT else parse_nav_sig(payload)
+        if values is None:
+            self._stats.bad += 1
+            return
+        self._stats.good += 1
+        self._tell_sky(values)
+
+    def _tell_sky(self, values: dict[int, int]) -> None:
+        if self._age_ds is not None:
+            values[CORRECTIONS_AGE] = self._age_ds
+        self._sky_epochs = self._age_ds = None
+        if values:
+            self._emit(Reading(values))
 
     def _mon_ver(self, payload: bytes) -> None:
         if len(payload) < _VERSION_STRUCT.size:

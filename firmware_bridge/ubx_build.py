@@ -3,7 +3,7 @@
 Enters: numbers or a `Fix`. Leaves: whole frames. Called by the GNSS driver's `hello` and by `sim.devices`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from struct import pack
 
@@ -20,6 +20,11 @@ from firmware_bridge.ubx import (
     NAV_HPPOSLLH,
     NAV_PVT,
     NAV_PVT_STRUCT,
+    NAV_RELPOSNED,
+    NAV_SAT,
+    RELPOS_GOOD,
+    RELPOSNED_STRUCT,
+    RELPOSNED_VERSION,
 )
 from protocols.samples import Fix, FixMode
 from protocols.units import E9_PER_E7, NS_PER_MS, deg_e7
@@ -30,6 +35,7 @@ RAM_LAYER = 0x01
 # Output rates by port: I2C, UART1, UART2, USB, SPI. **Source:** F9 HPG 1.32, "CFG-MSGOUT".
 KEYS_NAV_PVT = (0x20910006, 0x20910007, 0x20910008, 0x20910009, 0x2091000A)
 KEYS_NAV_HPPOSLLH = (0x20910033, 0x20910034, 0x20910035, 0x20910036, 0x20910037)
+KEYS_NAV_SAT = (0x20910015, 0x20910016, 0x20910017, 0x20910018, 0x20910019)
 
 _FIX_TYPE = {FixMode.NONE: 0, FixMode.DEAD_RECKONED: 1, FixMode.FIX_2D: 2}
 _CARRIER = {FixMode.RTK_FLOAT: 1, FixMode.RTK_FIXED: 2}
@@ -72,8 +78,11 @@ def itow_ms(t_utc_ms: int | None) -> int:
     return (t_utc_ms - GPS_EPOCH_UTC_MS + LEAP_MS) % WEEK_MS
 
 
-def build_nav_pvt(fix: Fix) -> bytes:
-    """NAV-PVT of 92 bytes. What the fix does not say becomes 0; HDOP and satellites in view do not fit in."""
+def build_nav_pvt(fix: Fix, corrections_age_code: int = 0) -> bytes:
+    """NAV-PVT of 92 bytes. What the fix does not say becomes 0; HDOP and satellites in view do not fit in.
+
+    `corrections_age_code` 0–12: not available, up to 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120 s, longer.
+    """
     valid, when, nano = 0, datetime(2000, 1, 1), 0
     if fix.t_utc_ms is not None:
         valid = 0x07
@@ -91,7 +100,7 @@ def build_nav_pvt(fix: Fix) -> bytes:
         *(deg_e7(fix.lon_deg_e9 or 0), deg_e7(fix.lat_deg_e9 or 0), fix.alt_mm or 0, fix.alt_mm or 0),
         *(fix.hacc_mm or 0, fix.hacc_mm or 0),
         *(0, 0, 0, fix.speed_mmps or 0, course_e5),
-        *(0, 0, 0, 0, 0, 0, 0, 0),
+        *(0, 0, 0, corrections_age_code << 1, 0, 0, 0, 0),
     )
     return build(NAV_PVT, payload)
 
@@ -107,3 +116,21 @@ def build_nav_hpposllh(fix: Fix) -> bytes:
         *(lon_deg_e9 - lon * E9_PER_E7, lat_deg_e9 - lat * E9_PER_E7, 0, 0, hacc_e1, hacc_e1),
     )
     return build(NAV_HPPOSLLH, payload)
+
+
+def build_nav_relposned(fix: Fix) -> bytes:
+    """Where the rover's antenna stands from the other one, a metre away; without a heading, not valid."""
+    valid = bool(fix.mode) and fix.heading_cdeg is not None
+    payload = RELPOSNED_STRUCT.pack(
+        *(RELPOSNED_VERSION, 0, itow_ms(fix.t_utc_ms), 0, 0, 0, 100),
+        *((fix.heading_cdeg or 0) * 1_000 if valid else 0, 0, 0, 0, 0),
+        *(100, 100, 100, 100, 50_000 if valid else 18_000_000),
+        *(RELPOS_GOOD | 0x02 | 2 << 3 if valid else 0x20,),
+    )
+    return build(NAV_RELPOSNED, payload)
+
+
+def build_nav_sat(t_utc_ms: int | None, satellites: Iterable[tuple[int, int, bool]]) -> bytes:
+    """NAV-SAT of (u-blox gnssId, number, used)."""
+    rows = [pack("<BBBbhhI", *ids, 40, 30, 90, 0, 0x07 | used << 3) for *ids, used in satellites]
+    return build(NAV_SAT, pack("<IBBH", itow_ms(t_utc_ms), 1, len(rows), 0) + b"".join(rows))

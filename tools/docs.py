@@ -6,17 +6,24 @@ A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. Tests run t
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from unittest.mock import MagicMock
 
+from edge.guard.rule import ALWAYS, INSIDE
+from edge.guard.rules import RULES
+from edge.guard.settings import GuardConfig, Person
+from edge.guard.words import SOUNDS, WORDS
 from edge.inspect_frame import as_text, inspect
+from firmware_bridge import board, board_wire
 from hub.api import app as api
 from hub.api.guard import Names, Needs, Open, declared
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
 from hub.state import HubState
-from protocols import acks, catalog, frame
+from protocols import acks, catalog, frame, wearer
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
 from protocols.errors import REASONS
@@ -162,9 +169,148 @@ def _rule(rule: Needs | Open) -> str:
     )
 
 
+def gestures() -> str:
+    """What the wearer can say, with numbers and times."""
+    lines = [
+        "| number | gesture | buttons | presses | hold | 中文 | English |",
+        "|--:|---|---|--:|---|---|---|",
+    ]
+    for row in wearer.GESTURES:
+        hold = f"{row.hold_ms} ms" if row.hold_ms else f"under {wearer.SHORT_MS} ms"
+        cells = (int(row.gesture), f"`{row.gesture.name}`", row.buttons, row.presses, hold, row.zh, row.en)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def patterns() -> str:
+    """What the wearer is told, with numbers and times."""
+    head = "| number | pattern | urgency | tone | on / off, ms | times | 中文 | English |"
+    lines = [head, "|--:|---|--:|---|---|---|---|---|"]
+    for row in wearer.PATTERNS:
+        tone = f"{row.tone_hz} Hz" if row.tone_hz else ""
+        steps = ", ".join(f"{on}/{off}" for on, off in row.steps)
+        times = str(row.times) if row.times else "until `OFF`"
+        cells = (int(row.pattern), f"`{row.pattern.name}`", row.urgency, tone, steps, times, row.zh, row.en)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def board_fields() -> str:
+    """What a board may send."""
+    lines = ["| id | name | unit | quantum | range | 中文 | English |", "|--:|---|---|---|---|---|---|"]
+    for f in board.MAY_SEND:
+        cells = (f.id, f"`{f.name}`", f.unit, f.quantum, f"{f.lo} … {f.hi}", f.zh, f.en)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def board_numbers() -> str:
+    """Every number of the board link."""
+    lines = ["| table | values |", "|---|---|"]
+    for table in (board_wire.Up, board_wire.Down):
+        values = ", ".join(f"{int(item):02x} {item.name}" for item in table)
+        lines.append(f"| {table.__name__}, hexadecimal | {values} |")
+    counted = (board_wire.Can, board_wire.Result, board_wire.UpdateState, board_wire.UpdateError)
+    for numbered in counted:
+        values = ", ".join(f"{int(item)} {item.name}" for item in numbered)
+        lines.append(f"| {numbered.__name__} | {values} |")
+    return "\n".join(lines)
+
+
+def board_frames() -> dict[str, bytes]:
+    """The conversation of the page, in order."""
+    wire = board_wire
+    who = wire.Hello(0x1001, 3, 0x010203, wire.Can.BUZZER | wire.Can.BUTTONS | wire.Can.HEART, 9)
+    values = {catalog.field_id("heart_bpm"): 131, catalog.field_id("ambient_dc"): -55}
+    press = wire.Event(9, 1, 0, wearer.Gesture.SOS)
+    frames = (
+        (
+            "board: HELLO, board 0x1001, hardware 3, firmware 1.2.3, boot 9",
+            wire.Up.HELLO,
+            wire.pack_hello(who),
+        ),
+        ("gateway: HELLO_ACK", wire.Down.HELLO_ACK, bytes((wire.VERSION,))),
+        (
+            "board: SAMPLES at 70,000 ms, heart 131, -5.5 °C",
+            wire.Up.SAMPLES,
+            wire.pack_samples(70_000, values),
+        ),
+        ("board: GESTURE, SOS, number 1", wire.Up.GESTURE, wire.pack_event(wire.Up.GESTURE, press)),
+        ("gateway: EVENT_ACK", wire.Down.EVENT_ACK, wire.EVENT_ACK.pack(9, 1)),
+        ("gateway: PLAY, SENDING", wire.Down.PLAY, bytes((wearer.Pattern.SENDING,))),
+        ("board: COMMAND_ACK of sequence 2", wire.Up.COMMAND_ACK, wire.COMMAND_ACK.pack(2, wire.Result.DONE)),
+    )
+    sequences = {"board": 0, "gateway": 0}
+    out = {}
+    for title, kind, payload in frames:
+        end = title.split(":")[0]
+        out[title] = wire.pack_frame(kind, sequences[end], payload)
+        sequences[end] += 1
+    return out
+
+
+def board_example() -> str:
+    """The conversation in hexadecimal."""
+    lines = [f"{title}\n    {data.hex(' ')}" for title, data in board_frames().items()]
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def guard_rules() -> str:
+    """The table of rules."""
+    lines = [
+        "| rule | what | takes | armed | events | ends | gives | settings |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in RULES:
+        armed = {ALWAYS: "always", INSIDE: "entered, on air"}[row.armed]
+        cells = (
+            f"**{row.name}**", row.about, _codes(row.inputs), armed, _codes(code.name for code in row.events),
+            row.ends if row.events else "", _codes(row.gives), f"`[guard.{row.section}]`" if row.section else "",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _codes(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def guard_events() -> str:
+    """What the wearer hears and reads with each alarm."""
+    lines = ["| event | number | the wearer hears | and reads |", "|---|--:|---|---|"]
+    for code, (zh, en) in WORDS.items():
+        sound = SOUNDS[code].name if code in SOUNDS else ""
+        lines.append(f"| `{code.name}` | {int(code)} | {sound} | {zh} {en} |")
+    return "\n".join(lines)
+
+
+def guard_settings() -> str:
+    """Every setting with its default and range."""
+    lines = ["| key | default | allowed | meaning |", "|---|--:|---|---|"]
+    lines += _settings("guard", GuardConfig())
+    return "\n".join(lines + _settings("person", Person()))
+
+
+def _settings(name: str, made: Any) -> list[str]:
+    lines, tables = [], []
+    for spec in dataclass_fields(made):
+        value, key = getattr(made, spec.name), f"{name}.{spec.name.rstrip('_')}"
+        if is_dataclass(value):
+            tables += _settings(key, value)
+        elif isinstance(value, bool):
+            lines.append(f"| `{key}` | {str(value).lower()} | | {spec.metadata['about']} |")
+        else:
+            limits = f"{spec.metadata['lo']:g} – {spec.metadata['hi']:g}"
+            lines.append(f"| `{key}` | {value:g} | {limits} | {spec.metadata['about']} |")
+    return lines + tables
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "ack": ack, "feed": feed,
     "roles": roles, "permissions": permissions, "routes": routes,
+    "guard_rules": guard_rules, "guard_events": guard_events, "guard_settings": guard_settings,
+    "gestures": gestures, "patterns": patterns, "board_fields": board_fields,
+    "board_numbers": board_numbers, "board_example": board_example,
 }  # fmt: skip
 
 

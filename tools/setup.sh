@@ -41,6 +41,8 @@ if [ "$what" = test ]; then
   need chromium chromium
   need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
   need git git
+  # the C library for boards is compiled, also with sanitizers: libasan8 and libubsan1 are dependencies of gcc
+  need gcc gcc libc6-dev
   # Playwright's own Node is linked against it
   need "$(ls /usr/lib/*/libatomic.so.1 2>/dev/null | head -n 1 | grep . || echo /usr/lib/libatomic.so.1)" libatomic1
 fi

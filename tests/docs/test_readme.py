@@ -18,14 +18,16 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if ".venv" not in path.parts
 )
-BLOCK = re.compile(r"```(?:sh|bash)?\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SHELLS = ("", "sh", "bash")
 PROGRAMS = {"zhantu-edge": "edge", "zhantu-hub": "hub", "zhantu-sim": "sim"}
 
 
 def lines_of(page: Path) -> list[str]:
     """The command lines of a page's blocks, without comments."""
     text = page.read_text(encoding="utf-8")
-    found = [line.split("  #")[0].strip() for block in BLOCK.findall(text) for line in block.splitlines()]
+    blocks = [block for language, block in BLOCK.findall(text) if language in SHELLS]
+    found = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in found if line and not line.startswith("#")]
 
 

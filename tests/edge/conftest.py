@@ -188,3 +188,16 @@ def sender(spool: Spool) -> Sender:
     made = Sender(spool, KEY, 1001, live_ms=1000)
     made.start()
     return made
+
+
+@pytest.fixture
+def new_drive() -> Callable[..., Any]:
+    """The class of guard_drive.py: a guard with a fake clock."""
+    made: Callable[..., Any] = runpy.run_path(str(Path(__file__).with_name("guard_drive.py")))["Drive"]
+    return made
+
+
+@pytest.fixture
+def drive(new_drive: Callable[..., Any]) -> Any:
+    """A guard with the default settings, outside the danger area."""
+    return new_drive()

@@ -114,7 +114,20 @@ def test_status_without_an_agent_is_a_clear_line(tmp_path: Path, capsys: pytest.
 
 @pytest.mark.parametrize(
     "name",
-    ["enrol", "run", "check", "ports", "drivers", "config", "status", "sos", "renew", "decode", "frame"],
+    [
+        "enrol",
+        "run",
+        "check",
+        "ports",
+        "drivers",
+        "config",
+        "status",
+        "sos",
+        "guard",
+        "renew",
+        "decode",
+        "frame",
+    ],
 )
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -12,12 +12,14 @@ from edge.config import (
     ConfigError,
     Device,
     MqttConfig,
+    NtripConfig,
     PaceConfig,
     PortConfig,
     SpoolConfig,
     load,
     read_key,
 )
+from edge.guard.settings import GuardConfig, Person
 
 SAMPLE = (files("edge") / "sample.toml").read_text(encoding="utf-8")
 SECTIONS = {
@@ -25,6 +27,9 @@ SECTIONS = {
     "spool": SpoolConfig,
     "pace": PaceConfig,
     "mqtt": MqttConfig,
+    "ntrip": NtripConfig,
+    "guard": GuardConfig,
+    "person": Person,
     "port": PortConfig,
 }
 
@@ -34,7 +39,7 @@ def test_the_sample_holds_every_key_with_its_default_under_a_sentence(tmp_path: 
     assert set(raw) == set(SECTIONS)
     for name, kind in SECTIONS.items():
         table = raw[name][0] if name == "port" else raw[name]
-        assert set(table) == {spec.name for spec in fields(kind)}, name
+        assert set(table) == {spec.name.rstrip("_") for spec in fields(kind)}, name
     assert SAMPLE.count("\n# ") >= sum(len(fields(kind)) for kind in SECTIONS.values()) - 2
     path = tmp_path / "edge.toml"
     path.write_text(SAMPLE)
@@ -57,6 +62,11 @@ BAD = [
     ("[mqtt]\nversion = '4'", '"auto", "5" or "3.1.1" allowed'),
     ("[mqtt]\ncert_key_file = 'a'", "cert_key_file needs a cert_file"),
     ("[mqtt]\ncert_file = 'a'", "cert_file needs a ca_file"),
+    ("[ntrip]\nhost = 'h'\nmountpoint = 'M'", "ntrip.port: 'gnss' is no port; known are none"),
+    ("[ntrip]\nhost = 'h'", "ntrip.mountpoint: '', 1–200 characters"),
+    ("[ntrip]\nhost = 'h'\nmountpoint = 'a b'", "ntrip.mountpoint: 'a b', 1–200 characters"),
+    ("[ntrip]\nhost = 'h'\nmountpoint = 'M'\nversion = '3'", '"auto", "1" or "2" allowed'),
+    ("[ntrip]\npassword = 'x'", "unknown key in [ntrip] 'password'"),
     ("[device]\nrealm = 'live'", "an identity or a number is missing"),
     ("[device]\nidentity = 5", "device.identity: a path in quotes is needed, got 5"),
     (

@@ -4,7 +4,6 @@ import pytest
 
 from edge.clock import GNSS_TRUST_MS, BootClock
 from edge.pace import COURSE, HACC, LAT, LON, MODE, SATS, SPEED, Pace, fix_values
-from edge.sos import Sos
 from protocols.catalog import FIELDS_BY_NAME, ClockSource, field_id
 from protocols.samples import Fix, FixMode, Reading
 
@@ -121,20 +120,3 @@ def test_sensors_make_rows_when_the_receiver_is_silent(clock: BootClock) -> None
     assert row is not None
     assert (row.t_mono_ms, row.values) == (2000, {HEART: 120})
     assert pace.idle(9000 * MS) is None
-
-
-def test_an_sos_carries_the_last_place_and_its_age() -> None:
-    sos = Sos(5)
-    bare = sos.raise_(100)
-    assert set(bare.values) == {0, 1, 2}
-    sos.note_fix(fix(0), 1000)
-    sos.note_fix(fix(0, mode=FixMode.NONE), 9000)
-    again = sos.raise_(31_000)
-    assert (again.values[1], again.values[2]) == (bare.values[1], 1)
-    assert again.values[5] == 366_500_216
-    assert again.values[8] == 30
-    cancelled = sos.cancel(40_000)
-    assert cancelled is not None
-    assert (cancelled.values[1], cancelled.values[2]) == (bare.values[1], 3)
-    assert sos.cancel(41_000) is None
-    assert sos.raise_(42_000).values[1] != bare.values[1]

@@ -177,7 +177,7 @@ def test_drivers_of_one_language_skip_the_other(run: Callable) -> None:
 
 def test_hello_is_made_of_whole_frames() -> None:
     hello = make_driver("gnss").hello()
-    assert count_ubx(hello) == 5
+    assert count_ubx(hello) == 7
     assert make_driver("nmea").hello() == b""
 
 
