@@ -200,8 +200,8 @@ class ObdDriver(Quiet):
 
     def _again(self, pid: int, t_mono_ns: int) -> None:
         """The answer was broken off: once more, after a pause."""
-        if pid in SUPPORTED:
-            self._steps.appendleft(f"01{pid:02X}")
+        if pid in self._due_ns:
+            self._due_ns[pid] = t_mono_ns
         self._missed(pid, t_mono_ns)
 
     def _vehicle_off(self, why: str, t_mono_ns: int) -> None:
