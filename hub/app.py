@@ -5,32 +5,29 @@ One asyncio loop. The writer's thread commits; a few readers' threads look into 
 
 import asyncio
 import gc
-import json
 import logging
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvicorn
 
 from hub import broker as brokers
-from hub.addresses import ANY, outward, web_address
+from hub import data_folder, web_server
 from hub.api import app as api
-from hub.api.feed_socket import MESSAGE_BYTES_MAX
 from hub.api.guard import Names
 from hub.broker_log import BrokerLog
 from hub.device_door import DeviceDoor
-from hub.errors import HubError, StoreError
+from hub.disk_watch import DiskWatch
 from hub.identity.authority import Authority
 from hub.identity.commanders import Commanders
 from hub.identity.enrolment import Enrolment
 from hub.identity.keys import KeyRing, load_master
 from hub.identity.list_sender import ListSender
-from hub.identity.permissions import Permission, Role
+from hub.identity.permissions import Permission
 from hub.identity.signin import SignIn
 from hub.identity.watch import Watch
 from hub.identity.web_tls import WebTls, names_of
@@ -44,14 +41,14 @@ from hub.live.pipeline import Pipeline
 from hub.live.seen import SeenEvents
 from hub.live.units import Units
 from hub.mqtt import Inbox, MqttLink
+from hub.rounds import Trouble, every
 from hub.settings import Settings
 from hub.state import Health, HubState
-from hub.store.budget import WARN_AT, Retention, Space, measure
+from hub.store.budget import WARN_AT
 from hub.store.registry import SqliteRegistry
 from hub.store.segments import SegmentLog
 from hub.version import current
 from protocols import topics
-from protocols.enrolment import address as protocol_address
 from protocols.units import MS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -64,13 +61,10 @@ CERTIFICATE_EVERY_S = 60.0
 HEARD_STEP_MS = 5_000
 """Of the link's `t_heard`: the link is told when it changes, and that must not be with every tick."""
 COMMAND_EVERY_S = 1.0
-SPACE_EVERY_S = 10.0
-RETENTION_EVERY_S = 60.0
 REBUILD_FRAMES = 6
 REBUILD_HEARD_FRAMES = 20_000
 """Of the last day, what devices heard of others: at most a second or two of a start."""
 BROKER_GRACE_MS = 5_000
-STOP_S = 5
 BROKER_STOP_S = 0.3
 
 
@@ -103,8 +97,8 @@ class Hub:
         self.door: DeviceDoor | None = None
         self.broker_log: BrokerLog | None = None
         self.stop = asyncio.Event()
-        self.space = Space(0, 1, 1 << 40)
-        self.trouble: dict[str, str] = {}
+        self.disk = DiskWatch(data, settings, self.log, self.registry, self.clock.now_ms)
+        self.trouble = Trouble()
         self._writer = ThreadPoolExecutor(1, "hub-writer")
         self._readers = ThreadPoolExecutor(READERS, "hub-reader")
         self._registry_version = -1
@@ -119,7 +113,7 @@ class Hub:
         async with AsyncExitStack() as stack:
             stack.callback(self._close)
             self._open()
-            listener = self._listen()
+            listener = web_server.listen(self.settings.host, self.settings.port)
             stack.callback(listener.close)
             self.port = int(listener.getsockname()[1])
             self._wire()
@@ -133,7 +127,9 @@ class Hub:
     async def _run_tasks(self, listener: socket.socket, started: Callable[["Hub"], None]) -> None:
         """All tasks; when one fails, all end and its error is raised: whoever started the hub starts it again."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._serve(self._server(), listener, started))
+            tasks.create_task(
+                web_server.serve(self._server(), listener, self.stop, lambda: started(self), self.feed.stop)
+            )
             tasks.create_task(self.pipeline.run(self.stop))
             tasks.create_task(self.link.run(self.stop))
             if self.broker.child is not None:
@@ -146,13 +142,13 @@ class Hub:
             tasks.create_task(self._keep_notices())
             tasks.create_task(self._renew_certificate())
             tasks.create_task(self._watch_command())
-            tasks.create_task(self._watch_space())
+            tasks.create_task(self.disk.run(self.stop, self._readers, self.trouble))
             tasks.create_task(self._end_in_order())
 
     def _open(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         self.data.chmod(0o700)
-        self._lock = _lock(self.data / "hub.lock")
+        self._lock = data_folder.lock(self.data)
         now_ms = self.clock.now_ms()
         self.registry.open(now_ms)
         self.log.open(now_ms)
@@ -162,12 +158,12 @@ class Hub:
         self.enrolment = Enrolment(
             self.settings, self.registry, self.authority, self.keys, self.clock.now_ms, self.watch.tell
         )
-        _check_realm(self.registry, self.settings.realm)
+        data_folder.check_realm(self.registry, self.settings.realm)
         self.watch.load()
         self.tls = WebTls(self.settings, self.authority) if self.settings.https else None
         if self.tls is not None:
             self.tls.load()
-        self.space = measure(self.data, self.settings.disk_budget_gib)
+        self.disk.measure()
 
     def _choose_broker(self) -> None:
         """Choose the broker. Its child and our client start with the other tasks."""
@@ -240,7 +236,7 @@ class Hub:
             self.feed.tell,
             lambda: self.link.flush(),
         )
-        self.pipeline.may_write = lambda: self.space.stop
+        self.pipeline.may_write = lambda: self.disk.space.stop
         self.state = HubState(
             settings=settings,
             version=current(),
@@ -303,60 +299,18 @@ class Hub:
     def _close(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
-        with self._noting("notices"):
+        with self.trouble.noting("notices"):
             self.watch.keep()
         self.registry.close()
         self.log.close()
         if self._lock is not None:
             self._lock.close()
 
-    # --- web ---------------------------------------------------------------------------------------------
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self.settings.host, self.settings.port))
-        except OSError as err:
-            listener.close()
-            raise HubError(
-                f"web: {self.settings.host}:{self.settings.port} cannot be used ({err.strerror}); choose another --port"
-            ) from None
-        return listener
-
     def _server(self) -> uvicorn.Server:
         settings = self.settings
         own = names_of(settings) if settings.https else ()
         names = Names(settings.host, self.port, settings.public_hosts, own, https=settings.https)
-        config = uvicorn.Config(
-            api.make(self.state, names),
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            ws_max_size=MESSAGE_BYTES_MAX,
-            lifespan="off",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,  # who may say where a request comes from? nobody: throttles count by address
-            timeout_graceful_shutdown=STOP_S,
-        )
-        config.load()
-        if self.tls is not None:
-            config.ssl = self.tls.context
-        return _Server(config)
-
-    async def _serve(
-        self, server: uvicorn.Server, listener: socket.socket, started: Callable[["Hub"], None]
-    ) -> None:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        started(self)
-        await self.stop.wait()
-        self.feed.stop()
-        server.should_exit = True
-        await serving
+        return web_server.make(api.make(self.state, names), self.tls.context if self.tls else None)
 
     async def _end_in_order(self) -> None:
         """The broker goes a little later than our client, so that the last acknowledgements get out."""
@@ -368,19 +322,8 @@ class Hub:
 
     # --- watching ----------------------------------------------------------------------------------------
 
-    async def _every(self, seconds: float) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while not self.stop.is_set():
-            yield
-            due = max(due + seconds, loop.time())
-            try:
-                await asyncio.wait_for(self.stop.wait(), due - loop.time())
-            except TimeoutError:
-                continue
-
     async def _tick(self) -> None:
-        async for _ in self._every(TICK_MS / 1000):
+        async for _ in every(TICK_MS / 1000, self.stop):
             if self.feed.ticks % 4 == 0 and self.clock.judge():
                 log.error(
                     "hub clock: GNSS devices contradict it; using an offset of %d ms", self.clock.offset_ms
@@ -401,15 +344,15 @@ class Hub:
 
     async def _keep_notices(self) -> None:
         loop = asyncio.get_running_loop()
-        async for _ in self._every(NOTICES_EVERY_S):
-            with self._noting("notices"):
+        async for _ in every(NOTICES_EVERY_S, self.stop):
+            with self.trouble.noting("notices"):
                 await loop.run_in_executor(self._readers, self.watch.keep)
 
     async def _watch_command(self) -> None:
         """Keys end with their shift, and every device gets the list."""
         loop = asyncio.get_running_loop()
-        async for _ in self._every(COMMAND_EVERY_S):
-            with self._noting("command"):
+        async for _ in every(COMMAND_EVERY_S, self.stop):
+            with self.trouble.noting("command"):
                 await loop.run_in_executor(self._readers, self.commanders.look)
                 self.list_sender.step()
                 self.seen.step()
@@ -418,13 +361,13 @@ class Hub:
     async def _renew_certificate(self) -> None:
         """Also when the machine gets another address. New connections use it, others go on."""
         loop = asyncio.get_running_loop()
-        async for _ in self._every(CERTIFICATE_EVERY_S):
+        async for _ in every(CERTIFICATE_EVERY_S, self.stop):
             if self.tls is not None:
                 await loop.run_in_executor(self._readers, self.tls.renew)
 
     async def _watch_registry(self) -> None:
-        async for _ in self._every(REGISTRY_EVERY_S):
-            with self._noting("registry"):
+        async for _ in every(REGISTRY_EVERY_S, self.stop):
+            with self.trouble.noting("registry"):
                 if self.registry.version() != self._registry_version:
                     self.reload()
                 elif self.clock.now_ms() >= self._judge_ms:
@@ -437,12 +380,12 @@ class Hub:
 
     def _refresh_door(self) -> None:
         if self.door is not None and self.broker.child is not None:
-            with self._noting("devices"):
+            with self.trouble.noting("devices"):
                 self.door.refresh(self.broker.child, (self.broker.host, self.broker.port))
 
     async def _watch_door(self) -> None:
         """The server's certificate is issued anew in time, and when this machine's addresses changed."""
-        async for _ in self._every(DOOR_EVERY_S):
+        async for _ in every(DOOR_EVERY_S, self.stop):
             self._refresh_door()
 
     def _load_registry(self) -> list[int]:
@@ -459,34 +402,6 @@ class Hub:
         devices = self.registry.devices
         expired = dict.fromkeys(devices.expired(now_ms), "expired")
         self.ingest.barred = expired | dict.fromkeys(devices.revoked(), "revoked")
-
-    async def _watch_space(self) -> None:
-        retention = Retention(
-            self.log, history_days=self.settings.history_days, events_days=self.settings.events_days
-        )
-        loop = asyncio.get_running_loop()
-        due = 0.0
-        async for _ in self._every(SPACE_EVERY_S):
-            with self._noting("space"):
-                self.space = await loop.run_in_executor(
-                    self._readers, measure, self.data, self.settings.disk_budget_gib
-                )
-                if loop.time() >= due:
-                    due = loop.time() + RETENTION_EVERY_S
-                    # Not on the writer's thread: deleting a day takes long, and an SOS would wait behind it.
-                    await loop.run_in_executor(None, self._retain, retention)
-
-    def _retain(self, retention: Retention) -> None:
-        holds = self.registry.holds()
-        now_ms = self.clock.now_ms()
-        done = retention.by_age(now_ms, holds)
-        done += retention.by_space(self.data, self.settings.disk_budget_gib, holds)
-        for line in done:
-            log.warning("retention: %s", line)
-            self.registry.record(now_ms, "hub", "retention", {"done": line})
-
-    def _noting(self, part: str) -> "_Noting":
-        return _Noting(self.trouble, part)
 
     # --- saying ------------------------------------------------------------------------------------------
 
@@ -512,9 +427,9 @@ class Hub:
             reasons.append(f"store: nothing is acknowledged: {self.pipeline.fault}")
         if self.clock.suspect:
             reasons.append(f"clock: GNSS devices say the hub is {self.clock.offset_ms / 1000:.0f} s behind")
-        reasons += [f"{part}: {words}" for part, words in self.trouble.items()]
-        if self.space.share >= WARN_AT:
-            notes.append(f"disk: {self.space.share:.0%} of the budget is used")
+        reasons += [f"{part}: {words}" for part, words in self.trouble.words.items()]
+        if self.disk.space.share >= WARN_AT:
+            notes.append(f"disk: {self.disk.space.share:.0%} of the budget is used")
         if self.broker.demonstration:
             notes.append("broker: embedded amqtt, for demonstration only")
         return Health(reasons, notes)
@@ -533,95 +448,7 @@ class Hub:
             "broker_tls_refused": self.broker_log.refused if self.broker_log else 0,
             "inbox_dropped_messages": self.inbox.dropped,
             "clock_offset_ms": self.clock.offset_ms,
-            "disk_used_bytes": self.space.used,
-            "disk_budget_bytes": self.space.budget,
-            "disk_free_bytes": self.space.free,
+            "disk_used_bytes": self.disk.space.used,
+            "disk_budget_bytes": self.disk.space.budget,
+            "disk_free_bytes": self.disk.space.free,
         }
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the hub ends its parts in order."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class _Noting:
-    """Keeps a store's error as the trouble of one part until it works again."""
-
-    def __init__(self, trouble: dict[str, str], part: str) -> None:
-        self._trouble = trouble
-        self._part = part
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, err: BaseException | None, _trace: object) -> bool:
-        if isinstance(err, StoreError | OSError):
-            if self._part not in self._trouble:
-                log.error("%s: %s", self._part, err)
-            self._trouble[self._part] = str(err)
-            return True
-        if err is None:
-            self._trouble.pop(self._part, None)
-        return False
-
-
-def _lock(path: Path) -> socket.socket:
-    """Only one hub on one data folder. An abstract socket ends with its process, however that ends."""
-    lock = socket.socket(socket.AF_UNIX)
-    inode = path.parent.stat()
-    try:
-        lock.bind(f"\0zhantu-hub-{inode.st_dev}-{inode.st_ino}")
-    except OSError:
-        lock.close()
-        raise HubError(f"data: another hub runs on {path.parent}") from None
-    return lock
-
-
-def _check_realm(registry: SqliteRegistry, realm: str) -> None:
-    """A data folder belongs to one realm for ever: a drill never ends up among live data."""
-    known = registry.setting("realm")
-    if known is None:
-        registry.set_setting("realm", realm)
-    elif known != realm:
-        raise HubError(f"data: this folder holds realm {known!r}, not {realm!r}; give another --data")
-
-
-def start_line(hub: Hub, tokens: dict[str, str], *, as_json: bool) -> str:
-    """What the hub says when it is ready. `tokens`: one-time tokens by name; the first one's link stands for itself."""
-    address = web_address(hub.settings, hub.port)
-    links = {name: f"{address}/#t={token}" for name, token in tokens.items()}
-    link = next(iter(links.values()), "")
-    mqtt = f"{hub.broker.host}:{hub.broker.port}"
-    tls = ""
-    if hub.door is not None:
-        tls = protocol_address(outward() if hub.door.host in ANY else hub.door.host, hub.door.port)
-    if as_json:
-        said = {
-            "http": address,
-            "mqtt": mqtt,
-            "mqtts": tls,
-            "broker": hub.broker.kind,
-            "realm": hub.settings.realm,
-        }
-        return json.dumps({**said, "link": link, "token": next(iter(tokens.values()), ""), "links": links})
-    devices = f"{tls} (TLS)" if tls else f"{mqtt} ({hub.broker.kind})"
-    return f"zhantu-hub: realm {hub.settings.realm}, devices at {devices}, screen at {link or address}"
-
-
-async def serve(settings: Settings, data: Path, *, links: Sequence[Role], as_json: bool) -> None:
-    """Run until SIGTERM or SIGINT. `links`: roles for which the start line holds a one-time link; the role is also the
-    name."""
-    hub = Hub(settings, data)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, hub.stop.set)
-
-    def started(ready: Hub) -> None:
-        ready.registry.set_setting("address", web_address(settings, ready.port))
-        tokens = {role.value: ready.sign_in.new_token(role.value, role) for role in links}
-        print(start_line(ready, tokens, as_json=as_json), flush=True)
-
-    await hub.run(started)

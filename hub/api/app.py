@@ -19,6 +19,7 @@ from hub.api import (
     people_routes,
     problems,
     session_routes,
+    token_routes,
     trust_page,
     unit_routes,
 )
@@ -58,6 +59,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     problems.install(app)
     api = APIRouter(prefix="/api/v1")
     api.include_router(session_routes.router(state))
+    api.include_router(token_routes.router(state))
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
     api.include_router(event_routes.router(state))

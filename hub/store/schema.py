@@ -63,6 +63,13 @@ def _first_schema(db: Database) -> None:
 
 def _identity_schema(db: Database) -> None:
     """Devices with a life of their own, people with roles and agencies, commanders' keys, security notices."""
+    _devices_with_a_life(db)
+    _people_with_roles(db)
+    _command(db)
+    _notices(db)
+
+
+def _devices_with_a_life(db: Database) -> None:
     for statement in (
         "ALTER TABLE devices ADD COLUMN state TEXT NOT NULL DEFAULT 'active'",
         "ALTER TABLE devices ADD COLUMN kind TEXT NOT NULL DEFAULT 'gateway'",
@@ -71,16 +78,6 @@ def _identity_schema(db: Database) -> None:
         "ALTER TABLE devices ADD COLUMN not_after_utc_ms INTEGER",
         "ALTER TABLE devices ADD COLUMN changed_utc_ms INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE devices ADD COLUMN why TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE units ADD COLUMN agency TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE users ADD COLUMN password TEXT",
-        "ALTER TABLE users ADD COLUMN agency TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE users ADD COLUMN sees TEXT NOT NULL DEFAULT '*'",
-        "ALTER TABLE users ADD COLUMN team TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE users ADD COLUMN state TEXT NOT NULL DEFAULT 'active'",
-        "ALTER TABLE sessions ADD COLUMN seen_utc_ms INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE sessions ADD COLUMN browser TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE sessions ADD COLUMN by_link INTEGER NOT NULL DEFAULT 0",
     ):
         db.execute(statement)
     db.table("codes").create(
@@ -98,6 +95,22 @@ def _identity_schema(db: Database) -> None:
         pk="serial",
     )
     db.table("certificates").create_index(["device"])
+
+
+def _people_with_roles(db: Database) -> None:
+    for statement in (
+        "ALTER TABLE units ADD COLUMN agency TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE users ADD COLUMN password TEXT",
+        "ALTER TABLE users ADD COLUMN agency TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE users ADD COLUMN sees TEXT NOT NULL DEFAULT '*'",
+        "ALTER TABLE users ADD COLUMN team TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE users ADD COLUMN state TEXT NOT NULL DEFAULT 'active'",
+        "ALTER TABLE sessions ADD COLUMN seen_utc_ms INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN browser TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE sessions ADD COLUMN by_link INTEGER NOT NULL DEFAULT 0",
+    ):
+        db.execute(statement)
     db.table("api_tokens").create(
         {
             "id": str,
@@ -112,6 +125,9 @@ def _identity_schema(db: Database) -> None:
         pk="id",
     )
     db.table("api_tokens").create_index(["digest"], unique=True)
+
+
+def _command(db: Database) -> None:
     db.table("commander_keys").create(
         {
             "key_id": str,
@@ -139,6 +155,9 @@ def _identity_schema(db: Database) -> None:
         },
         pk="id",
     )
+
+
+def _notices(db: Database) -> None:
     db.table("notices").create(
         {
             "id": str,

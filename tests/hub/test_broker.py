@@ -253,6 +253,16 @@ def test_acknowledgements_reach_only_their_device(door: Door) -> None:
     assert other.line.recv(200) == b"\xd0\x00", "nothing but the ping's answer"
 
 
+def test_only_enrolled_devices_are_told_who_commands(door: Door) -> None:
+    judges = door.hub.list_sender._can_judge
+    door.run.enrol(7)  # by the roster: it has no identity of its own
+    door.enrol(1001)
+    door.run.until(lambda: judges() == {1001})
+    revoke(door.hub.registry, 1001, "lost", "t", door.hub.clock.now_ms())
+    door.run.loop.call_soon_threadsafe(door.hub.reload)
+    door.run.until(lambda: judges() == set())
+
+
 def test_only_a_relay_writes_its_relay_topic(door: Door) -> None:
     door.enrol(1001, kind="relay")
     door.enrol(1002)
