@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+APART = {"firmware_bridge.apart.ais": "zhantu[ais]", "firmware_bridge.apart.ble": "zhantu[ble]"}
+"""Run as processes of their own, with an extra of their own."""
 HEAVY = ("numpy", "pydantic", "fastapi", "sqlite_utils", "uvicorn", "starlette")
 
 
@@ -59,6 +61,7 @@ def test_the_edge_runs_with_its_extra_alone(edge_only: Path) -> None:
         for path in sorted((edge_only / room).rglob("*.py"))
         if path.stem not in ("__main__", "__init__")
     ]
+    modules = [name for name in modules if name not in APART]
     code = f"""
 import importlib, sys
 for heavy in {HEAVY!r}:
@@ -75,6 +78,14 @@ assert "asyncio" not in sys.modules, "asyncio"
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("module", APART)
+def test_without_its_extra_a_process_apart_says_what_to_install(module: str, edge_only: Path) -> None:
+    done = alone(edge_only, "-m", module, "--path", "/dev/null")
+    assert done.returncode != 0
+    assert APART[module] in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_configuration_is_one_clear_line(edge_only: Path) -> None:
     done = alone(edge_only, "-m", "edge", "run", "--config", "none.toml")
     assert done.returncode == 1
@@ -84,7 +95,7 @@ def test_a_missing_configuration_is_one_clear_line(edge_only: Path) -> None:
 def test_the_screen_is_in_the_wheel_and_asks_for_nothing_outside(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        assert not any(name.startswith("hub/web") or "node_modules" in name for name in names)
+        assert not any(name.startswith("hub/web/") or "node_modules" in name for name in names)
         page = archive.read("hub/static/index.html").decode()
         wanted = re.findall(r'(?:src|href)="([^"]+)"', page)
         assert len(wanted) >= 2
