@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgpack
 
-from protocols.catalog import Kind, Stream
-from protocols.frame import RANGES_MAX, Row
+from protocols.catalog import Stream
+from protocols.frame import RANGES_MAX, WORD_KINDS, Row
 
 BOOTS_KEPT = 8
 PENDING_ROWS_MAX = 10_000
@@ -54,7 +54,7 @@ class SpoolRow:
 
     def as_row(self) -> Row:
         flat = msgpack.unpackb(self.data)
-        if self.kind == Kind.SAID:
+        if self.kind in WORD_KINDS:
             return Row(self.t_mono_ms, {}, tuple(flat))
         return Row(self.t_mono_ms, dict(zip(flat[::2], flat[1::2], strict=True)))
 

@@ -24,6 +24,7 @@ class Kind(IntEnum):
     GAP = 9  # rows that the edge shed and will never send
     HELD = 10  # the ranges of rows that the edge still holds, said at start-up
     SAID = 11  # names and messages of something else: [source, id, what, text] a row
+    LINK = 12  # how the gateway's bearers do: `protocols.links.LinkState` a row
 
 
 class Stream(IntEnum):
@@ -68,6 +69,27 @@ class Said(IntEnum):
 
     NAME = 0  # what the thing is called
     MESSAGE = 1  # what somebody wrote
+
+
+class Bearer(IntEnum):
+    """The kinds of ways between a gateway and a hub."""
+
+    NONE = 0
+    MQTT = 1  # over IP: LTE, Wi-Fi, a mesh LAN
+    DATAGRAM = 2  # UDP, to the hub or to a relay in the same LAN
+    MESH = 3  # LoRa, by a Meshtastic radio
+    RDSS = 4  # BeiDou short messages
+    RELAY = 5  # out of another hub's log, passed upward
+
+
+class BearerState(IntEnum):
+    """What a bearer can do now."""
+
+    OFF = 0
+    DOWN = 1
+    CONNECTING = 2
+    UP = 3
+    HELD = 4  # it works, and may not send yet: duty cycle, card interval, refusal
 
 
 class Duty(IntEnum):
@@ -238,6 +260,7 @@ FIELDS: tuple[Field, ...] = (
     _event(9, "event_field", "", "1", 0, 511, 1, "相关量", "Field", "gateway"),
     _event(10, "event_seen", "", "1", 0, 3, 1, "已确认", "Seen", "gateway"),
     _event(11, "event_duty", "", "1", 0, 15, 1, "作业状态", "Duty", "gateway"),
+    _event(12, "event_order", "", "1", 0, 2**53, 1, "命令编号", "Order", "gateway"),
     _observed(0, "obs_source", "", "1", 0, 255, 1, "来源", "Source", "gateway"),
     _observed(1, "obs_id", "", "1", 0, 2**63 - 1, 1, "编号", "Id", "gateway"),
     _observed(2, "obs_lat_deg_e7", "deg", "1e-7", -900_000_000, 900_000_000, 1, "纬度", "Latitude", "observed"),
@@ -282,6 +305,7 @@ class EventCode(IntEnum):
     HEART = 14  # too high for too long, or not recovering
     STRAIN = 15  # strain index (PSI)
     HEAT = 16  # core temperature's band reaches the limit
+    FORGED_ORDER = 17  # a message down that nobody of the hub's can have sent: refused
     ENTERED = 64  # from here on nothing that is open or closed: it happened
     LEFT = 65
     ROLL_CALL = 66  # the wearer's answer to a roll-call
@@ -289,6 +313,7 @@ class EventCode(IntEnum):
     ACCEPTED = 68
     REFUSED = 69
     DONE = 70
+    SHOWN = 71  # an order has been shown or played to the wearer
 
 
 HAPPENINGS_FROM = 64
@@ -297,6 +322,8 @@ GAS_FIELDS = (
     "lel_permille", "o2_permille", "co_ppm", "h2s_dppm", "co2_ppm", "so2_dppm", "nh3_dppm", "cl2_dppm", "voc_dppm",
 )  # fmt: skip
 """Bit n of `gas_faults` and `gas_over` is the n-th of these."""
+PRIVATE_FIELDS = frozenset({"heart_bpm", "strain_e1", "core_dc", "core_band_dc"})
+"""What a body does. On a path that others can read it is sealed, and at the hub few may see it."""
 
 
 class EventPhase(IntEnum):

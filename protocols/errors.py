@@ -7,6 +7,7 @@
     ├── FieldError              a value that the catalog does not allow
     ├── OrderError              an order, or a list of commanders' keys, that is refused
     ├── EnrolmentError          a code or an answer of an enrolment that cannot be used
+    ├── RelayError              what a relay passes on, or is told, is refused
     └── MqttError               a broker's packet that MQTT does not allow, or longer than we accept
 
 Each message says what came, where, and what is allowed. `reason` is a short stable word, so that a hub can
@@ -36,6 +37,7 @@ REASONS: Final[dict[str, int]] = {
     "expired": 16,  # a device whose certificate has run out and was not renewed
     "teleport": 17,  # a position that nothing could have reached since the last one
     "replay": 18,  # rows that were acknowledged long ago
+    "relay": 19,  # passed on by a device that may not, or not as a relay does
 }
 """Why a frame, or a part of it, was refused: word -> number on the wire."""
 
@@ -71,6 +73,10 @@ class OrderError(ProtocolError):
 
 class EnrolmentError(ProtocolError):
     """A code is mistyped, or an answer is not what an enrolment gives."""
+
+
+class RelayError(ProtocolError):
+    """What a relay passes on, or is told to pass back, is not of this protocol."""
 
 
 class MqttError(ProtocolError):

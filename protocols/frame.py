@@ -4,10 +4,11 @@ Enters: rows in the catalog's quanta (`Row`). Leaves: bytes that decode alone, e
 bytes an `Envelope` (authentic, header known) and then a `Frame` (columns restored). docs/wire.md is this
 module in words. Callers: `edge.sender`, `hub.live.ingest`, `sim.load`.
 
-A frame is `msgpack([ver, kind|lane, device, boot, row|stream, t0, zero|source, dt, n, mask, body]) + mac`.
+A frame is `msgpack([ver, kind|lane, device, boot, row|stream, t0, zero|source, dt, n, mask, body, sealed?]) + mac`.
 The first nine elements never move in any version, so a hub can acknowledge what it cannot yet understand.
 """
 
+import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from typing import Any, NamedTuple, cast
 
 import msgpack
 
-from protocols.catalog import ClockSource, Kind, Lane, Stream, page_fields
+from protocols.catalog import FIELDS_BY_NAME, PRIVATE_FIELDS, ClockSource, Kind, Lane, Stream, page_fields
 from protocols.errors import FrameError
 from protocols.keys import MAC_BYTES, MacKey, same
+from protocols.links import check_link
+from protocols.sealing import NONCE_BYTES
 from protocols.topics import DEVICE_MAX
 
 VERSION = 1
@@ -52,6 +55,12 @@ _COLUMNS = {
     for kind, page in _PAGES.items()
 }
 _KNOWN_MASK = {kind: sum(1 << bit for bit in page) for kind, page in _PAGES.items()}
+_PRIVATE_BITS = {
+    kind: sum(1 << f.bit for name in PRIVATE_FIELDS if (f := FIELDS_BY_NAME[name]).page == kind)
+    for kind in _PAGES
+}
+WORD_KINDS = frozenset({Kind.SAID, Kind.LINK})
+"""Kinds whose rows are lists of words."""
 _INT_ONLY = {int}
 _INT_OR_NONE = {int, type(None)}
 _packer = msgpack.Packer(use_bin_type=True)
@@ -59,12 +68,12 @@ _packer = msgpack.Packer(use_bin_type=True)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One numbered row: its time on the boot's clock (ms) and its values by bit, in quanta. A SAID row has `words`
-    instead: source, id, what, text."""
+    """One numbered row: its time on the boot's clock (ms) and its values by bit, in quanta. A row of SAID or LINK has
+    `words` instead: [source, id, what, text], or `protocols.links.LinkState`."""
 
     t_mono_ms: int
     values: dict[int, int]
-    words: tuple[int, int, int, str] | None = None
+    words: tuple[Any, ...] | None = None
 
 
 class Envelope(NamedTuple):
@@ -92,7 +101,7 @@ class Frame(NamedTuple):
     t_mono_ms     n times on the boot's clock, ms
     utc_zero_ms   UTC of that clock's zero, ms since 1970; None while the gateway knows no UTC
     columns       bit -> n values in the catalog's quanta, None where a row has none
-    body          strings of TEXT; [source, id, what, text] a row of SAID;
+    body          strings of TEXT; a list of words a row of SAID and LINK;
                   ranges [stream, from, to, …] of GAP and [boot, stream, from, to, …] of HELD
     """
 
@@ -135,12 +144,13 @@ def _times(rows: Sequence[Row]) -> tuple[int, int | list[int]]:
     return times[0], steps
 
 
-def _body(kind: int, rows: Sequence[Row]) -> tuple[int, list[Any]]:
-    """Mask and body: a key for each column, then, when there is more than one row, its differences."""
+def _body(kind: int, rows: Sequence[Row], wanted: int) -> tuple[int, list[Any]]:
+    """Mask and body of the wanted columns: a key for each, then, when there is more than one row, its differences."""
     mask = 0
     for row in rows:
         for bit in row.values:
             mask |= 1 << bit
+    mask &= wanted
     keys: list[Any] = []
     columns: list[Any] = []
     for bit, _lo, _hi, order, _name in _COLUMNS[kind]:
@@ -165,8 +175,10 @@ def pack(
     rows: Sequence[Row],
     utc_zero_ms: int | None,
     clock_source: int = ClockSource.NONE,
+    sealed: bool = False,
 ) -> bytes:
-    """Pack 1–240 consecutive rows of one page, of one boot and stream, under one clock offset.
+    """Pack 1–240 consecutive rows of one page, of one boot and stream, under one clock offset. `sealed`: others can
+    read the way, so what a body does (`PRIVATE_FIELDS`) is hidden from them.
 
     ValueError when there are no rows or too many, or a value is not of this page: that is our own mistake,
     so `Row`s are checked where they are made (`edge.pace`), not here again.
@@ -174,9 +186,31 @@ def pack(
     if not 1 <= len(rows) <= ROWS_MAX:
         raise ValueError(f"frame: {len(rows)} rows, 1–{ROWS_MAX} allowed")
     t0, dt = _times(rows)
-    mask, body = (0, [row.words for row in rows]) if kind == Kind.SAID else _body(kind, rows)
-    head = [VERSION, kind << 3 | lane, device, boot, row << 2 | stream, t0]
-    return seal(mac_key, [*head, _zero(utc_zero_ms, clock_source), dt, len(rows), mask, body])
+    head = [
+        VERSION,
+        kind << 3 | lane,
+        device,
+        boot,
+        row << 2 | stream,
+        t0,
+        _zero(utc_zero_ms, clock_source),
+        dt,
+        len(rows),
+    ]
+    if kind in WORD_KINDS:
+        return seal(mac_key, [*head, 0, [row.words for row in rows]])
+    hidden = _PRIVATE_BITS[kind] if sealed else 0
+    elements: list[Any] = [*head, *_body(kind, rows, ~hidden)]
+    private = _body(kind, rows, hidden) if hidden else (0, [])
+    if private[0]:
+        elements.append(mac_key.seal(_nonce(elements), _packer.pack(private)))
+    return seal(mac_key, elements)
+
+
+def _nonce(elements: list[Any]) -> bytes:
+    """Out of all that is not sealed: the same rows in the same frame give the same nonce and the same text, others do
+    not."""
+    return hashlib.blake2b(_packer.pack(elements), digest_size=NONCE_BYTES, person=b"zhantu-nonce").digest()
 
 
 def pack_text(
@@ -237,6 +271,23 @@ def _elements(packed: bytes) -> list[Any]:
     return elements
 
 
+def peek_device(data: bytes) -> int:
+    """Whose frame this says it is, before its MAC is checked: to find the key. FrameError when it says nothing."""
+    unpacker = msgpack.Unpacker(max_buffer_size=FRAME_BYTES_MAX)
+    unpacker.feed(data[:64])
+    try:
+        if unpacker.read_array_header() < HEADER_ELEMENTS:
+            raise FrameError("shape", "too few elements")
+        unpacker.skip()
+        unpacker.skip()
+        device: Any = unpacker.unpack()
+    except (ValueError, msgpack.OutOfData, struct.error, TypeError) as err:
+        raise FrameError("msgpack", f"not a frame: {str(err)[:80]}") from None
+    if type(device) is not int or not 0 <= device <= DEVICE_MAX:
+        raise FrameError("range", f"device {str(device)[:20]}, 0–{DEVICE_MAX} allowed")
+    return device
+
+
 def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:
     """Check size and MAC, then read the header. FrameError with its reason when refused.
 
@@ -264,8 +315,11 @@ def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:
     return Envelope(version, kind_lane >> 3, kind_lane & 7, device, boot, stream, row, n, elements)
 
 
-def decode(envelope: Envelope) -> Frame:
-    """Restore the rows of an authentic frame. FrameError with its reason when the content is refused."""
+def decode(envelope: Envelope, mac_key: MacKey | None = None) -> Frame:
+    """Restore the rows of an authentic frame. FrameError with its reason when the content is refused.
+
+    `mac_key` opens sealed columns; without it (a relay, a tool) they are left out.
+    """
     elements = envelope.elements
     if envelope.version != VERSION:
         raise FrameError("version", f"version {envelope.version}, this program speaks {VERSION}")
@@ -280,6 +334,8 @@ def decode(envelope: Envelope) -> Frame:
         if n == 0:
             raise FrameError("count", "0 rows, columns need at least 1")
         columns = _unpack_columns(envelope.kind, n, mask, body)
+        if mac_key is not None and len(elements) > ELEMENTS and type(elements[ELEMENTS]) is bytes:
+            columns |= _open_sealed(envelope.kind, n, elements, mac_key)
         return Frame(envelope, times, utc_zero_ms, source, columns, [])
     _check_body(envelope.kind, n, body)
     return Frame(envelope, times, utc_zero_ms, source, {}, body)
@@ -309,6 +365,16 @@ def _unpack_times(t0: Any, dt: Any, n: int) -> list[int]:
     if n and not (min(times) >= 0 and max(times) <= T_MONO_MS_MAX):
         raise FrameError("range", "a row's time is outside 0–2^42 ms")
     return times
+
+
+def _open_sealed(kind: int, n: int, elements: list[Any], mac_key: MacKey) -> dict[int, list[int | None]]:
+    private = _elements(mac_key.seal(_nonce(elements[:ELEMENTS]), elements[ELEMENTS]))
+    if len(private) != 2 or type(private[0]) is not int or type(private[1]) is not list:
+        raise FrameError("shape", "what is sealed is not a mask and a body")
+    mask, body = private
+    if mask < 0 or mask & ~_PRIVATE_BITS[kind]:
+        raise FrameError("field", f"mask {mask:#x} is sealed; only what a body does may be")
+    return _unpack_columns(kind, n, mask, body)
 
 
 @lru_cache(maxsize=4_096)
@@ -394,6 +460,11 @@ def _check_body(kind: int, n: int, body: list[Any]) -> None:
             raise FrameError("shape", f"{len(body)} texts for {n} rows")
     elif kind == Kind.SAID:
         _check_said(n, body)
+    elif kind == Kind.LINK:
+        if len(body) != n or n == 0:
+            raise FrameError("shape", f"{len(body)} states of bearers for {n} rows")
+        for words in body:
+            check_link(words)
     elif kind in (Kind.GAP, Kind.HELD):
         _check_ranges(kind, n, body)
     else:

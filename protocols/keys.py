@@ -8,12 +8,16 @@ a drill's frame can never enter the live picture.
 import hashlib
 import hmac
 
+from protocols import sealing
+
 KEY_BYTES = 32
 MAC_BYTES = 8
 _UP = b"zhantu-up"
 _ACK = b"zhantu-ack"
 _ORDER = b"zhantu-order"
 _RENEWAL = b"zhantu-renewal"
+_SEAL = b"zhantu-seal"
+_ASK = b"zhantu-ask"
 
 
 def device_key(master: bytes, realm: str, device: int, epoch: int = 0) -> bytes:
@@ -31,7 +35,7 @@ def device_key(master: bytes, realm: str, device: int, epoch: int = 0) -> bytes:
 class MacKey:
     """A device's key made ready for one realm: hashing the key and the realm happens once."""
 
-    __slots__ = ("_ack", "_order", "_renewal", "_up")
+    __slots__ = ("_ack", "_ask", "_order", "_renewal", "_seal", "_up")
 
     def __init__(self, key: bytes, realm: str) -> None:
         if len(key) != KEY_BYTES:
@@ -41,6 +45,8 @@ class MacKey:
         self._ack = hashlib.blake2b(prefix, key=key, digest_size=MAC_BYTES, person=_ACK)
         self._order = hashlib.blake2b(prefix, key=key, digest_size=MAC_BYTES, person=_ORDER)
         self._renewal = hashlib.blake2b(prefix, key=key, digest_size=KEY_BYTES, person=_RENEWAL)
+        self._seal = hashlib.blake2b(prefix, key=key, digest_size=KEY_BYTES, person=_SEAL).digest()
+        self._ask = hashlib.blake2b(prefix, key=key, digest_size=KEY_BYTES, person=_ASK)
 
     def up(self, data: bytes) -> bytes:
         """The MAC of a frame's bytes."""
@@ -64,6 +70,16 @@ class MacKey:
         """32 bytes under a request for a new certificate."""
         state = self._renewal.copy()
         state.update(data)
+        return state.digest()
+
+    def seal(self, nonce: bytes, data: bytes) -> bytes:
+        """Private columns, hidden; the same call opens them again. See `protocols.sealing`."""
+        return sealing.keystream_xor(self._seal, nonce, data)
+
+    def ask_key(self, relay: int) -> bytes:
+        """The 32-byte key under which the gateway `relay` may ask this device a roll-call, and nothing else."""
+        state = self._ask.copy()
+        state.update(relay.to_bytes(4, "big"))
         return state.digest()
 
 

@@ -23,6 +23,7 @@ KEYS_MAX = 32
 LIST_NUMBER_MAX = 2**32 - 1
 """A device reports the number in its health row, whose field ends here."""
 PUBLIC_BYTES, SIGNATURE_BYTES, KEY_ID_BYTES = 32, 64, 8
+SIGNATURES_MAX = 4
 _LIST_MARK = b"zhantu-keys\0"
 _ORDER_MARK = b"zhantu-order\0"
 BREAK_GLASS = "break_glass"
@@ -37,14 +38,28 @@ class What(IntEnum):
 
     KEYS = 1
     SEEN = 2  # somebody has seen an event of this device: tell its wearer
+    ORDER = 3  # [core, [[key_id, signature], …]]
+    BRIEF = 4  # an evacuation or retreat for a way that is too narrow for signatures
+    PASSED = 5  # to a relay that keeps what it passes on: the hub has all up to this number
+    TEAM = 6  # to a relay: by which keys it may ask a roll-call while no hub is in reach
 
 
 class OrderType(IntEnum):
-    """Orders that need a commander's signature."""
+    """What an order is about. Those of `SIGNED` need a commander's signature, CONFIG the hub's own."""
 
     EVACUATE = 1
     RETREAT = 2
     ALL_CLEAR = 3
+    TEXT = 4  # body: text
+    ROLL_CALL = 5  # to be answered by the wearer
+    CONFIG = 6  # body: version, changes, confirm_s
+    TASK = 7  # body: text, and lat_deg_e7, lon_deg_e7 of where; to be accepted, refused, done
+
+
+SIGNED = frozenset({OrderType.EVACUATE, OrderType.RETREAT, OrderType.ALL_CLEAR})
+NEVER_LATE = frozenset({OrderType.EVACUATE, OrderType.RETREAT})
+"""Never refused for their time: obeyed once, unless a newer all-clear is known."""
+SEQ_MAX = 2**53
 
 
 class CommanderKey(NamedTuple):
@@ -67,7 +82,8 @@ class KeyList(NamedTuple):
 
 
 class Order(NamedTuple):
-    """An order as it is signed. `target` "all", "team:<name>", or a unit's id; times UTC ms."""
+    """An order as it is signed. `target` "all", "team:<name>", or a unit's id; times UTC ms. `seq` is its number in all
+    receipts: max(last + 1, UTC ms) of whoever gives numbers, so no two orders of a hub have the same."""
 
     id: str
     realm: str
@@ -115,6 +131,26 @@ def unpack_down(data: bytes, mac_key: MacKey) -> tuple[int, bytes]:
     if version != VERSION or type(what) is not int or type(body) is not bytes:
         raise OrderError(f"order: not a message of version {VERSION}")
     return what, body
+
+
+# --- orders down -------------------------------------------------------------------------------------------
+
+
+def pack_signed(core: bytes, signatures: Iterable[Signature]) -> bytes:
+    """The body of ORDER: the very bytes that were signed, and who signed."""
+    data: bytes = _packer.pack([core, [list(said) for said in signatures]])
+    return data
+
+
+def open_signed(body: bytes) -> tuple[bytes, tuple[Signature, ...]]:
+    """(core, signatures) of a body of ORDER; OrderError when it is not one. Nothing is verified yet."""
+    core, said = _array(body, "order", 2)[:2]
+    if type(core) is not bytes or type(said) is not list or len(said) > SIGNATURES_MAX:
+        raise OrderError(f"order: a core and at most {SIGNATURES_MAX} signatures are needed")
+    for pair in said:
+        if type(pair) is not list or [type(part) for part in pair[:2]] != [bytes, bytes]:
+            raise OrderError("order: a signature is [key id, bytes]")
+    return core, tuple(Signature(*pair[:2]) for pair in said)
 
 
 # --- somebody has seen it ----------------------------------------------------------------------------------
@@ -212,7 +248,8 @@ def check_signatures(
     """The order and the names of its signers; OrderError when it may not be obeyed.
 
     Evacuate and retreat need one commander of the list. An all-clear needs two different people, or one and a
-    reason under `break_glass`. `t_utc_ms` None: the time is not known, so no key counts as expired.
+    reason under `break_glass`. `t_utc_ms` None: the time is not known, so no key counts as expired. Of other types
+    nothing is signed here: the message's MAC says that it is the hub's.
     """
     order = open_order(core)
     if order.realm != keys.realm:

@@ -1,4 +1,5 @@
-"""Topics: `z/<realm>/<cell>/<device>/<lane>` up, `…/a` acknowledgements and `…/o` orders down.
+"""Topics: `z/<realm>/<cell>/<device>/<lane>` up, `…/a` acknowledgements and `…/o` orders down; of a relay, what it
+carries of others: `…/<relay>/r` up and `…/<relay>/b` down.
 
 Enters: realm, device, lane. Leaves: short strings, and back. A cell is one hexadecimal digit of the device's
 hash: one ingest worker owns a cell.
@@ -54,9 +55,32 @@ def orders(realm: str, device: int) -> str:
     return f"z/{realm}/{cell(device)}/{device}/o"
 
 
+def relayed(realm: str, relay: int) -> str:
+    """The topic that a relay passes others' frames on by (`protocols.relay`)."""
+    return f"z/{realm}/{cell(relay)}/{relay}/r"
+
+
+def back(realm: str, relay: int) -> str:
+    """The topic that a relay hears others' acknowledgements and messages on."""
+    return f"z/{realm}/{cell(relay)}/{relay}/b"
+
+
+def all_relayed(realm: str) -> str:
+    """The subscription of a hub to what relays pass on."""
+    return f"z/{realm}/+/+/r"
+
+
 def all_up(realm: str, lanes: Iterable[Lane] = Lane) -> list[str]:
     """The subscriptions of a hub: one a lane, over all cells and devices."""
     return [f"z/{realm}/+/+/{int(lane)}" for lane in lanes]
+
+
+@lru_cache(maxsize=4_096)
+def parse_relayed(realm: str, topic: str) -> int:
+    """The relay of a topic `…/r`; TopicError when it is not one."""
+    if not topic.endswith("/r"):
+        raise TopicError(f"topics: {topic[:80]!r} is not z/{realm}/<cell>/<relay>/r")
+    return parse_up(realm, f"{topic[:-1]}0").device
 
 
 @lru_cache(maxsize=65_536)

@@ -23,7 +23,7 @@ from hub.api import app as api
 from hub.api.guard import Names, Needs, Open, declared
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
 from hub.state import HubState
-from protocols import acks, catalog, frame, wearer
+from protocols import acks, catalog, frame, orders, wearer
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
 from protocols.errors import REASONS
@@ -45,6 +45,10 @@ def numbers() -> str:
         catalog.PassState,
         catalog.Posture,
         catalog.Corrections,
+        catalog.Bearer,
+        catalog.BearerState,
+        orders.What,
+        orders.OrderType,
     )
     tables = (Kind, Stream, Lane, ClockSource, EventCode, EventPhase, *mine)
     lines = ["| table | values |", "|---|---|"]

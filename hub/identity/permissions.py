@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from protocols.catalog import PRIVATE_FIELDS
+
 
 class Permission(StrEnum):
     """What can be allowed. The value is its name in API tokens and in docs/roles.md."""
@@ -100,7 +102,7 @@ MEANINGS: dict[Permission, tuple[str, str]] = {
     P.EVALUATE: ("给演练评分", "score a drill"),
 }
 
-PHYSIOLOGY_FIELDS = frozenset({"heart_bpm", "strain_e1", "core_dc", "core_band_dc"})
+PHYSIOLOGY_FIELDS = PRIVATE_FIELDS
 """Fields of the catalog that say how a body is doing. Alarms of these show without code and numbers."""
 ALL_AGENCIES = "*"
 
