@@ -109,7 +109,21 @@ class SegmentLog:
             self._archive = open_writer(path)
             with naming(path):
                 migrate(self._archive, ARCHIVE_STEPS, now_ms)
+            self._recover(now_ms)
             self._roll(now_ms)
+
+    def _recover(self, now_ms: int) -> None:
+        """After a power cut a file may have to be rolled back first, which a reader may not do, or be without
+        tables."""
+        newest = self.days()[-3:]
+        for day in self.days():
+            path = self.path(day)
+            left = any(path.with_name(f"{path.name}-{rest}").exists() for rest in ("journal", "wal"))
+            if left or day in newest:
+                db = open_writer(path)
+                with naming(path):
+                    migrate(db, SEGMENT_STEPS, now_ms)
+                db.close()
 
     def days(self) -> list[str]:
         """The days that have a segment, oldest first."""
@@ -166,28 +180,32 @@ class SegmentLog:
         db = open_writer(self.path(day))
         with naming(self.path(day)):
             migrate(db, SEGMENT_STEPS, now_ms)
-            before = newest if newest < day else ""
-            if before and not db.execute("SELECT 1 FROM coverage LIMIT 1").fetchone():
-                self._carry(db, before, now_ms)
+            if not db.execute("SELECT 1 FROM coverage LIMIT 1").fetchone():
+                self._carry(db, [earlier for earlier in days if earlier < day], now_ms)
         if self._db is not None:
             self._db.close()
         self._db, self._day = db, day
 
-    def _carry(self, db: Database, before: str, now_ms: int) -> None:
-        """Copy what is in use from the segment before; put the rest into the archive first."""
+    def _carry(self, db: Database, earlier: list[str], now_ms: int) -> None:
+        """Copy what is in use from the segment before; put the rest into the archive first. All in one transaction: a
+        power cut leaves nothing half carried. One that hit the making of a segment left it empty: it is passed over."""
         least_ms = now_ms - CARRY_DAYS * MS_PER_DAY
-        old = open_reader(self.path(before))
         archive = self._archive
         assert archive is not None
-        for table, marks in (("coverage", "?,?,?,?,?,?"), ("clocks", "?,?,?,?")):
-            rows = old.execute(f"SELECT * FROM {table}").fetchall()
-            resting = [row for row in rows if row[-1] < least_ms]
-            with archive.atomic():
-                archive.conn.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", resting)
-            with db.atomic():
-                in_use = [row for row in rows if row[-1] >= least_ms]
-                db.conn.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", in_use)
-        old.close()
+        for day in reversed(earlier):
+            tables = ("coverage", "?,?,?,?,?,?"), ("clocks", "?,?,?,?")
+            found = [
+                (table, marks, self._query(day, f"SELECT * FROM {table}", [])) for table, marks in tables
+            ]
+            rows = [(table, marks, list(each)) for table, marks, each in found]
+            if not rows[0][2]:
+                continue
+            with archive.atomic(), db.atomic():
+                for table, marks, each in rows:
+                    sql = f"INSERT OR REPLACE INTO {table} VALUES ({marks})"
+                    archive.conn.executemany(sql, [row for row in each if row[-1] < least_ms])
+                    db.conn.executemany(sql, [row for row in each if row[-1] >= least_ms])
+            return
 
     def _date_earlier_segments(self, clocks: list[ClockRow]) -> None:
         """A boot may have begun on an earlier day than its clock. Repeatable, so outside the transaction."""
