@@ -68,37 +68,41 @@ def test_a_line_of_text_is_a_link() -> None:
 
 
 def test_datagrams_go_through_both_ways() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
         server.bind(("127.0.0.1", 0))
         server.settimeout(10)
+        client.settimeout(10)
         with DatagramRelay(server.getsockname(), LinkSpec(duplicate=1), LinkSpec(), 1) as relay:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                client.settimeout(10)
-                client.sendto(b"up", ("127.0.0.1", relay.port))
-                data, address = server.recvfrom(100)
-                assert (data, server.recvfrom(100)[0]) == (b"up", b"up")
-                server.sendto(b"down", address)
-                assert client.recv(100) == b"down"
-                relay.cut(down=False)
-                client.sendto(b"gone", ("127.0.0.1", relay.port))
-                server.settimeout(0.3)
-                with pytest.raises(TimeoutError):
-                    server.recv(100)
+            client.sendto(b"up", ("127.0.0.1", relay.port))
+            data, address = server.recvfrom(100)
+            assert (data, server.recvfrom(100)[0]) == (b"up", b"up")
+            server.sendto(b"down", address)
+            assert client.recv(100) == b"down"
+            relay.cut(down=False)
+            client.sendto(b"gone", ("127.0.0.1", relay.port))
+            server.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                server.recv(100)
 
 
 def test_a_stream_goes_through_whole_and_its_end_too() -> None:
     sent = bytes(range(256)) * 400
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with StreamRelay(server.getsockname(), LinkSpec(jitter_ms=3), LinkSpec(), 1) as relay:
-            with socket.create_connection(("127.0.0.1", relay.port), timeout=10) as client:
-                other, _ = server.accept()
-                with other:
-                    other.settimeout(10)
-                    client.sendall(sent)
-                    client.shutdown(socket.SHUT_WR)
-                    heard = b""
-                    while piece := other.recv(65_536):
-                        heard += piece
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        StreamRelay(server.getsockname(), LinkSpec(jitter_ms=3), LinkSpec(), 1) as relay,
+        socket.create_connection(("127.0.0.1", relay.port), timeout=10) as client,
+    ):
+        other, _ = server.accept()
+        with other:
+            other.settimeout(10)
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            heard = b""
+            while piece := other.recv(65_536):
+                heard += piece
     assert heard == sent
 
 
