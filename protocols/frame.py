@@ -4,7 +4,7 @@ Enters: rows in the catalog's quanta (`Row`). Leaves: bytes that decode alone, e
 bytes an `Envelope` (authentic, header known) and then a `Frame` (columns restored). docs/wire.md is this
 module in words. Callers: `edge.sender`, `hub.live.ingest`, `sim.load`.
 
-A frame is `msgpack([ver, kind|lane, device, boot, row|stream, t0, zero|source, dt, n, mask, body, sealed?]) + mac`.
+A frame is `msgpack([ver, kind|lane, device, boot, row|stream, t0, zero|source, dt, n, mask, body, …]) + mac`.
 The first nine elements never move in any version, so a hub can acknowledge what it cannot yet understand.
 """
 
@@ -30,6 +30,7 @@ HEADER_ELEMENTS = 9
 ELEMENTS = 11
 ELEMENTS_MAX = 16
 ROWS_MAX = 240
+STEP_MAX = 1_000
 FRAME_BYTES_MAX = 8_192
 FRAME_BYTES_MIN = HEADER_ELEMENTS + 1 + MAC_BYTES
 ROW_NUMBER_MAX = 2**53
@@ -81,7 +82,9 @@ class Envelope(NamedTuple):
 
     A tuple, as `Frame` is: a hub makes ten thousand a second, and a frozen dataclass costs more to make.
 
-    rows `row` … `row + n - 1` of (device, boot, stream). `n` 0 is a control frame (GAP, HELD).
+    rows `row`, `row + step` … `last` of (device, boot, stream). `n` 0 is a control frame (GAP, HELD). `step` above 1:
+    the gateway had no room, and what is between will never come.
+    `is_preview`: a narrow-band preview (`protocols.narrow`): it has no row numbers and acknowledges nothing.
     """
 
     version: int
@@ -93,6 +96,13 @@ class Envelope(NamedTuple):
     row: int
     n: int
     elements: list[Any]
+    is_preview: bool = False
+    step: int = 1
+
+    @property
+    def last(self) -> int:
+        """The number of the last row."""
+        return self.row + (self.n - 1) * self.step
 
 
 class Frame(NamedTuple):
@@ -176,9 +186,11 @@ def pack(
     utc_zero_ms: int | None,
     clock_source: int = ClockSource.NONE,
     sealed: bool = False,
+    step: int = 1,
 ) -> bytes:
     """Pack 1–240 consecutive rows of one page, of one boot and stream, under one clock offset. `sealed`: others can
-    read the way, so what a body does (`PRIVATE_FIELDS`) is hidden from them.
+    read the way, so what a body does (`PRIVATE_FIELDS`) is hidden from them. `step` 2–1000: of each so many rows only
+    the first is left.
 
     ValueError when there are no rows or too many, or a value is not of this page: that is our own mistake,
     so `Row`s are checked where they are made (`edge.pace`), not here again.
@@ -197,20 +209,23 @@ def pack(
         dt,
         len(rows),
     ]
+    more: list[Any] = [] if step == 1 else [None, step]
     if kind in WORD_KINDS:
-        return seal(mac_key, [*head, 0, [row.words for row in rows]])
+        return seal(mac_key, [*head, 0, [row.words for row in rows], *more])
     hidden = _PRIVATE_BITS[kind] if sealed else 0
     elements: list[Any] = [*head, *_body(kind, rows, ~hidden)]
     private = _body(kind, rows, hidden) if hidden else (0, [])
     if private[0]:
-        elements.append(mac_key.seal(_nonce(elements), _packer.pack(private)))
-    return seal(mac_key, elements)
+        more = [mac_key.seal(_nonce(elements, step), _packer.pack(private)), *more[1:]]
+    return seal(mac_key, elements + more)
 
 
-def _nonce(elements: list[Any]) -> bytes:
+def _nonce(elements: list[Any], step: int) -> bytes:
     """Out of all that is not sealed: the same rows in the same frame give the same nonce and the same text, others do
     not."""
-    return hashlib.blake2b(_packer.pack(elements), digest_size=NONCE_BYTES, person=b"zhantu-nonce").digest()
+    return hashlib.blake2b(
+        _packer.pack([*elements, step]), digest_size=NONCE_BYTES, person=b"zhantu-nonce"
+    ).digest()
 
 
 def pack_text(
@@ -310,9 +325,12 @@ def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:
     row, stream = row_stream >> 2, row_stream & 3
     if stream > Stream.BULK or kind_lane & 7 > Lane.BULK:
         raise FrameError("lane", f"stream {stream}, lane {kind_lane & 7}; 0–2 and 0–4 exist")
-    if device > DEVICE_MAX or row + n > ROW_NUMBER_MAX or boot >= 2**64:
+    if device > DEVICE_MAX or row + n * STEP_MAX > ROW_NUMBER_MAX or boot >= 2**64:
         raise FrameError("range", f"device {device}, row {row}, boot {boot}: too large")
-    return Envelope(version, kind_lane >> 3, kind_lane & 7, device, boot, stream, row, n, elements)
+    step = elements[ELEMENTS + 1] if version == VERSION and len(elements) > ELEMENTS + 1 else 1
+    if type(step) is not int or not 1 <= step <= STEP_MAX:
+        raise FrameError("range", f"step {str(step)[:20]}, 1–{STEP_MAX} allowed")
+    return Envelope(version, kind_lane >> 3, kind_lane & 7, device, boot, stream, row, n, elements, step=step)
 
 
 def decode(envelope: Envelope, mac_key: MacKey | None = None) -> Frame:
@@ -335,7 +353,7 @@ def decode(envelope: Envelope, mac_key: MacKey | None = None) -> Frame:
             raise FrameError("count", "0 rows, columns need at least 1")
         columns = _unpack_columns(envelope.kind, n, mask, body)
         if mac_key is not None and len(elements) > ELEMENTS and type(elements[ELEMENTS]) is bytes:
-            columns |= _open_sealed(envelope.kind, n, elements, mac_key)
+            columns |= _open_sealed(envelope, mac_key)
         return Frame(envelope, times, utc_zero_ms, source, columns, [])
     _check_body(envelope.kind, n, body)
     return Frame(envelope, times, utc_zero_ms, source, {}, body)
@@ -367,14 +385,15 @@ def _unpack_times(t0: Any, dt: Any, n: int) -> list[int]:
     return times
 
 
-def _open_sealed(kind: int, n: int, elements: list[Any], mac_key: MacKey) -> dict[int, list[int | None]]:
-    private = _elements(mac_key.seal(_nonce(elements[:ELEMENTS]), elements[ELEMENTS]))
+def _open_sealed(envelope: Envelope, mac_key: MacKey) -> dict[int, list[int | None]]:
+    kind, elements = envelope.kind, envelope.elements
+    private = _elements(mac_key.seal(_nonce(elements[:ELEMENTS], envelope.step), elements[ELEMENTS]))
     if len(private) != 2 or type(private[0]) is not int or type(private[1]) is not list:
         raise FrameError("shape", "what is sealed is not a mask and a body")
     mask, body = private
     if mask < 0 or mask & ~_PRIVATE_BITS[kind]:
         raise FrameError("field", f"mask {mask:#x} is sealed; only what a body does may be")
-    return _unpack_columns(kind, n, mask, body)
+    return _unpack_columns(kind, envelope.n, mask, body)
 
 
 @lru_cache(maxsize=4_096)

@@ -143,7 +143,7 @@ def test_authentic_nonsense_is_refused_with_its_reason(made: list[Any], reason: 
 
 
 def test_unknown_trailing_elements_are_ignored() -> None:
-    decoded = unpack(frame.seal(KEY, [*elements(), "of a later version", [1, 2]]))
+    decoded = unpack(frame.seal(KEY, [*elements(), None, 1, "of a later version", [1, 2]]))
     assert rows_of(decoded) == walk(3)
 
 

@@ -56,7 +56,7 @@ def test_another_row_never_shares_a_stream_of_keys() -> None:
 
 def test_only_private_columns_may_be_sealed() -> None:
     elements = frame.open_envelope(packed(ROWS, sealed=True), KEY).elements[:11]
-    hidden = KEY.seal(frame._nonce(elements), msgpack.packb([1 << SPEED, [5, [0, 0]]]))
+    hidden = KEY.seal(frame._nonce(elements, 1), msgpack.packb([1 << SPEED, [5, [0, 0]]]))
     envelope = frame.open_envelope(frame.seal(KEY, [*elements, hidden]), KEY)
     with pytest.raises(FrameError, match="only what a body does"):
         frame.decode(envelope, KEY)
@@ -79,6 +79,21 @@ def test_another_device_opens_nothing() -> None:
         assert frame.decode(envelope, OTHER).columns != frame.decode(envelope, KEY).columns
     except FrameError:
         pass
+
+
+def test_what_is_left_of_a_thinned_history() -> None:
+    """Its numbers go in steps; an older reader of the header would still see the first of them."""
+    data = frame.pack(
+        KEY, kind=Kind.STATE, lane=Lane.HISTORY, device=7, boot=9, stream=Stream.ROWS, row=20, rows=ROWS,
+        utc_zero_ms=None, sealed=True, step=10,
+    )  # fmt: skip
+    envelope = frame.open_envelope(data, KEY)
+    assert (envelope.row, envelope.n, envelope.step, envelope.last) == (20, 3, 10, 40)
+    assert frame.decode(envelope, KEY).columns[HEART] == [120, 121, 122]
+    for step in (0, 1_001, -2, "x", 1.5):
+        elements = [*envelope.elements[:12], step]
+        with pytest.raises(FrameError, match="step"):
+            frame.open_envelope(frame.seal(KEY, elements), KEY)
 
 
 def test_private_fields_are_all_in_the_catalog() -> None:
