@@ -82,8 +82,8 @@ class Envelope(NamedTuple):
 
     A tuple, as `Frame` is: a hub makes ten thousand a second, and a frozen dataclass costs more to make.
 
-    rows `row`, `row + step` … `last` of (device, boot, stream). `n` 0 is a control frame (GAP, HELD). `step` above 1:
-    the gateway had no room, and what is between will never come.
+    rows `row`, `row + step` … of (device, boot, stream), n of them. `n` 0 is a control frame (GAP, HELD). `step` above 1:
+    the gateway had no room, and what else is up to `last` will never come.
     `is_preview`: a narrow-band preview (`protocols.narrow`): it has no row numbers and acknowledges nothing.
     """
 
@@ -101,8 +101,8 @@ class Envelope(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The number of the last row."""
-        return self.row + (self.n - 1) * self.step
+        """The highest number that this frame speaks for: its last row's, and with a step those behind it that were shed."""
+        return self.row + self.n * self.step - 1
 
 
 class Frame(NamedTuple):

@@ -88,7 +88,7 @@ def test_what_is_left_of_a_thinned_history() -> None:
         utc_zero_ms=None, sealed=True, step=10,
     )  # fmt: skip
     envelope = frame.open_envelope(data, KEY)
-    assert (envelope.row, envelope.n, envelope.step, envelope.last) == (20, 3, 10, 40)
+    assert (envelope.row, envelope.n, envelope.step, envelope.last) == (20, 3, 10, 49)
     assert frame.decode(envelope, KEY).columns[HEART] == [120, 121, 122]
     for step in (0, 1_001, -2, "x", 1.5):
         elements = [*envelope.elements[:12], step]
