@@ -1,8 +1,8 @@
 """A drill in motion: one clock, one heap of what happens next, and every unit of the scenario.
 
 Enters: a `Scenario`, the UTC of its start, keys, acknowledgements. Leaves: `Frame`s of light units to publish
-and `AgentState`s for the emulated receivers of agent units. Pure: `advance(t_ms)` plays everything due until
-then. Callers: `sim.run` against a real broker and clock, `digest` against none.
+and `AgentState`s and `AgentAct`s for the emulated devices of agent units. Pure: `advance(t_ms)` plays everything due
+until then. Callers: `sim.run` against a real broker and clock, `digest` against none.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ from sim.world import Body, State, generator, measure
 
 STEP_MS = 1_000
 """Each unit measures once a second, at its own phase, so that the load is even."""
+MAN_DOWN_MS = 30_000
+"""A light unit has no guard: this long after its wearer went down it raises what a gateway's own rule would raise."""
 
 KeyOf = Callable[[int], MacKey]
 _EVENT_BIT = {
@@ -41,10 +43,18 @@ class Frame(NamedTuple):
 
 
 class AgentState(NamedTuple):
-    """An agent unit's new fix, for its emulated receiver."""
+    """How an agent unit is now, for its emulated devices; `fix` is what a receiver makes of it."""
 
     device: int
     fix: Fix
+    state: State
+
+
+class AgentAct(NamedTuple):
+    """What an agent unit's wearer does: an `Event.what` that its board has to feel."""
+
+    device: int
+    what: str
 
 
 @dataclass(slots=True)
@@ -109,21 +119,29 @@ class Drill:
         """When the next thing happens."""
         return self._heap[0].t_ms
 
-    def advance(self, t_ms: int, link_up: bool = True) -> Iterator[Frame | AgentState]:
+    def advance(self, t_ms: int, link_up: bool = True) -> Iterator[Frame | AgentState | AgentAct]:
         """Plays everything due at `t_ms` or before. `link_up` is the connection that light units share."""
         while self._heap and self._heap[0].t_ms <= t_ms:
             due = heapq.heappop(self._heap)
             if due.event is not None:
-                self._happen(due, due.event)
+                yield from self._happen(due, due.event)
             else:
                 yield from self._step(due)
             yield from self._send(due.actor, due.t_ms, link_up)
 
-    def _happen(self, due: _Due, event: Event) -> None:
+    def _happen(self, due: _Due, event: Event) -> Iterator[AgentAct]:
         actor, light = due.actor, due.actor.light
-        assert light is not None, "the scenario allows events of light units only"
-        if event.what == "sos":
-            light.add_event(due.t_ms, _sos(due, actor.last, self._start_utc_ms))
+        if event.what == "man_down":
+            actor.body.lie_down()
+        if light is None:
+            yield AgentAct(actor.unit.device, event.what)
+        elif event.what == "sos":
+            light.add_event(due.t_ms, _alarm(EventCode.SOS, due, actor.last, self._start_utc_ms))
+        elif event.what == "man_down":
+            if due.ends:
+                light.add_event(due.t_ms, _alarm(EventCode.MAN_DOWN, due, actor.last, self._start_utc_ms))
+            else:
+                self._push(due.t_ms + MAN_DOWN_MS, actor, event, ends=True)
         elif due.ends:
             actor.outages -= 1
         else:
@@ -135,7 +153,8 @@ class Drill:
         actor = due.actor
         actor.last = actor.body.advance(STEP_MS / 1_000)
         if actor.light is None:
-            yield AgentState(actor.unit.device, _fix(actor.last, self._start_utc_ms + due.t_ms))
+            fix = _fix(actor.last, self._start_utc_ms + due.t_ms)
+            yield AgentState(actor.unit.device, fix, actor.last)
         else:
             actor.light.add_row(due.t_ms, measure(actor.last))
         self._push(due.t_ms + STEP_MS, actor)
@@ -163,10 +182,10 @@ class Drill:
         return sum(actor.light.waiting() for actor in self.actors.values() if actor.light is not None)
 
 
-def _sos(due: _Due, last: State | None, start_utc_ms: int) -> dict[int, int]:
-    """The values of an SOS row: what, where last known, how old that is."""
+def _alarm(code: EventCode, due: _Due, last: State | None, start_utc_ms: int) -> dict[int, int]:
+    """The values of an alarm's row: what, where last known, how old that is."""
     values = {
-        "event_code": int(EventCode.SOS),
+        "event_code": int(code),
         # Unique for a device over its boots: UTC ms with room for what happens in the same millisecond.
         "event_id": (start_utc_ms + due.t_ms) << 8 | due.order & 0xFF,
         "event_phase": int(EventPhase.RAISED),

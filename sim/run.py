@@ -17,9 +17,10 @@ from protocols import topics
 from protocols.errors import ProtocolError
 from protocols.samples import Fix
 from sim.access import AccessError, key_source, mqtt_address
-from sim.drill import AgentState, Drill, Frame, digest
+from sim.drill import AgentAct, AgentState, Drill, Frame, digest
 from sim.mqtt_link import MqttLink
 from sim.scenario import Scenario, built_in, load
+from sim.world import State
 
 WAIT_S_MAX = 0.1
 CHECK_EVERY_MS = 500
@@ -30,15 +31,17 @@ STARTS_KEPT = 8
 
 EPILOG = """\
 --keys is a folder with <device>.key files, as `zhantu-hub roster import FILE --keys DIR` writes them; agents keep
-their configuration and spool below --dir. --digest N needs no hub: it plays N seconds against a hub that
-acknowledges at once and prints the SHA-256 over all light units' frames before their MACs.
+their configuration and spool below --dir, and --edge-settings FILE adds tables to it, [guard.pass] for instance.
+--digest N needs no hub: it plays N seconds against a hub that acknowledges at once and prints the SHA-256 over all
+light units' frames before their MACs.
 """
 
 
 class Agents(Protocol):
     """The agent units of a drill: `sim.agents.Agents`, or nothing in tests."""
 
-    def feed(self, device: int, fix: Fix) -> None: ...
+    def feed(self, device: int, fix: Fix, state: State) -> None: ...
+    def act(self, device: int, what: str) -> None: ...
     def check(self) -> None: ...
 
 
@@ -50,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", metavar="DIR", help="folder of <device>.key files")
     parser.add_argument("--realm", default="live")
     parser.add_argument("--dir", default=".data/agents", metavar="DIR", help="default .data/agents")
+    parser.add_argument(
+        "--edge-settings", metavar="FILE", help="TOML that goes into each agent's edge.toml too"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long (default: at Ctrl-C)")
     parser.add_argument("--digest", type=int, metavar="N", help="print the digest of N seconds and stop")
 
@@ -71,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
         timer = threading.Timer(max(0.0, args.seconds), stop.set)
         timer.daemon = True
         timer.start()
-    play(scenario, host, port, Path(args.keys), args.realm, Path(args.dir), stop)
+    settings = Path(args.edge_settings).read_text(encoding="utf-8") if args.edge_settings else ""
+    play(scenario, host, port, Path(args.keys), args.realm, Path(args.dir), stop, settings=settings)
     return 0
 
 
@@ -93,9 +100,10 @@ def play(
     stop: threading.Event,
     watch: Callable[[], None] = lambda: None,
     ready: Callable[[], None] = lambda: None,
+    settings: str = "",
 ) -> None:
     """Plays the drill until `stop`. `watch` is called twice a second and may raise; `ready` once, when the
-    first connection is up. AccessError when the broker cannot be reached at first."""
+    first connection is up; `settings` is TOML for each agent. AccessError when the broker cannot be reached."""
     from sim.agents import Agents as RealAgents
 
     key_of = key_source(None, str(keys), realm)
@@ -105,7 +113,7 @@ def play(
     link = MqttLink(host, port, [topics.ack(realm, device) for device in light])
     link.start()
     try:
-        with RealAgents(scenario, host, port, keys, realm, folder) as agents:
+        with RealAgents(scenario, host, port, keys, realm, folder, settings) as agents:
             if not link.wait_up(CONNECT_S) and not stop.is_set():
                 raise AccessError(
                     f"mqtt {host}:{port}: {link.refusal or 'no connection'} within {CONNECT_S:g} s"
@@ -154,7 +162,9 @@ def _loop(
             if isinstance(out, Frame):
                 link.publish(topics.up(realm, out.device, out.lane), out.data)
             elif isinstance(out, AgentState):
-                agents.feed(out.device, out.fix)
+                agents.feed(out.device, out.fix, out.state)
+            elif isinstance(out, AgentAct):
+                agents.act(out.device, out.what)
         if t_ms >= next_check_ms:
             next_check_ms = t_ms + CHECK_EVERY_MS
             agents.check()

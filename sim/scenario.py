@@ -29,6 +29,9 @@ BRANCHES = ("fire", "medical", "mine", "flood", "hazmat", "police", "command", "
 FIDELITIES = ("light", "agent")
 RECEIVERS = ("nmea", "ubx")
 SENSORS = ("heart", "air", "gas")
+DEVICES = ("gnss", "board", "gas", "air", "obd", "weather")
+"""What the gateway of an agent unit may be connected to."""
+HAPPENINGS = ("sos", "outage", "entry", "man_down")
 ENDINGS = ("stay", "back", "loop")
 _TOP = ("scenario", "name", "seed", "centre", "places", "hazards", "teams", "units", "events")
 
@@ -102,7 +105,9 @@ PathOf = Drive | Search | Circle | Hold
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One person, vehicle or drone of the drill, and the device it carries."""
+    """One person, vehicle or drone of the drill, and what it carries. `sensors`: what its body is asked for;
+    `devices`: what an agent unit's gateway is connected to, in the order of DEVICES.
+    """
 
     callsign: str
     kind: str
@@ -113,15 +118,14 @@ class Unit:
     receiver: str
     path: PathOf
     sensors: frozenset[str]
+    devices: tuple[str, ...]
     stale_s: int
     lost_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens to a unit at a time: `what` is `sos` or `outage`; `for_s` is an outage's
-    length.
-    """
+    """Something that happens to a unit at a time: `what` is one of HAPPENINGS; `for_s` is an outage's length."""
 
     at_s: float
     unit: str
@@ -311,7 +315,7 @@ def _hazard(node: _Node, places: Mapping[str, Place], centre: Place) -> Hazard:
 
 _UNIT_KEYS = (
     *("callsign", "kind", "branch", "team", "device", "fidelity"),
-    *("receiver", "path", "sensors", "stale_s", "lost_s"),
+    *("receiver", "path", "sensors", "devices", "stale_s", "lost_s"),
 )
 
 
@@ -320,12 +324,15 @@ def _unit(node: _Node, places: Mapping[str, Place], centre: Place, teams: dict[s
     kind = keys["kind"].one_of(KINDS)
     team = keys["team"].one_of(tuple(teams))
     fidelity = keys["fidelity"].one_of(FIDELITIES) if "fidelity" in keys else "light"
-    if "receiver" in keys and fidelity != "agent":
-        raise keys["receiver"].bad("only a unit of fidelity agent has a receiver")
+    devices = _devices(keys, kind, fidelity)
+    if "receiver" in keys and "gnss" not in devices:
+        raise keys["receiver"].bad("only a unit of fidelity agent with the device gnss has a receiver")
     if "sensors" in keys and fidelity == "agent":
-        raise keys["sensors"].bad("a unit of fidelity agent has only its receiver so far")
+        raise keys["sensors"].bad("a unit of fidelity agent has `devices` in place of sensors")
     sensors = frozenset({"heart"} if kind == "person" else ())
-    if "sensors" in keys:
+    if devices:
+        sensors = _sensors_of(devices)
+    elif "sensors" in keys:
         sensors = frozenset(item.one_of(SENSORS) for item in keys["sensors"].items(len(SENSORS)))
     stale_s = keys["stale_s"].whole(1, 86_400) if "stale_s" in keys else 30
     lost_s = keys["lost_s"].whole(1, 86_400) if "lost_s" in keys else max(120, stale_s)
@@ -341,9 +348,39 @@ def _unit(node: _Node, places: Mapping[str, Place], centre: Place, teams: dict[s
         receiver=keys["receiver"].one_of(RECEIVERS) if "receiver" in keys else "nmea",
         path=_path(keys["path"], places, centre),
         sensors=sensors,
+        devices=devices,
         stale_s=stale_s,
         lost_s=lost_s,
     )
+
+
+def _devices(keys: dict[str, _Node], kind: str, fidelity: str) -> tuple[str, ...]:
+    """What an agent unit's gateway is connected to; nothing for a light unit, which has no gateway."""
+    node = keys.get("devices")
+    if fidelity != "agent":
+        if node is not None:
+            raise node.bad("only a unit of fidelity agent has devices; a light one has `sensors`")
+        return ()
+    if node is None:
+        return ("gnss",)
+    items = node.items(len(DEVICES))
+    found = [item.one_of(DEVICES) for item in items]
+    for i, name in enumerate(found):
+        if name in found[:i]:
+            raise items[i].bad(f"{name!r} is given twice")
+        if name == "obd" and kind != "vehicle":
+            raise items[i].bad(f"'obd' is for a unit of kind vehicle, this one is a {kind}")
+        if name in ("board", "air") and kind != "person":
+            raise items[i].bad(f"{name!r} is worn by a unit of kind person, this one is a {kind}")
+    if not found:
+        raise node.bad(f"no device, at least 1 is needed, allowed: {', '.join(DEVICES)}")
+    return tuple(name for name in DEVICES if name in found)
+
+
+def _sensors_of(devices: tuple[str, ...]) -> frozenset[str]:
+    """What the body has to give for these devices."""
+    found = {name for name in ("air", "gas") if name in devices}
+    return frozenset(found | ({"heart"} if "board" in devices else set()))
 
 
 def _path(node: _Node, places: Mapping[str, Place], centre: Place) -> PathOf:
@@ -424,11 +461,23 @@ def _events(node: _Node, units: tuple[Unit, ...]) -> tuple[Event, ...]:
     for item in node.items(EVENTS_MAX):
         keys = item.mapping(("at_s", "unit", "what", "for_s"), ("at_s", "unit", "what"))
         callsign = keys["unit"].one_of(tuple(by_callsign))
-        what = keys["what"].one_of(("sos", "outage"))
-        if by_callsign[callsign].fidelity == "agent":
-            raise keys["unit"].bad(f"{what} happens to units of fidelity light only so far")
+        what = keys["what"].one_of(HAPPENINGS)
+        _check_able(keys["unit"], by_callsign[callsign], what)
         if (what == "outage") != ("for_s" in keys):
             raise item.bad("for_s is given with an outage, and only with it")
         for_s = keys["for_s"].number(1, 864_000) if "for_s" in keys else 0.0
         events.append(Event(keys["at_s"].number(0, 864_000), callsign, what, for_s))
     return tuple(sorted(events, key=lambda event: event.at_s))
+
+
+def _check_able(node: _Node, unit: Unit, what: str) -> None:
+    """An agent unit is pressed and falls by its board, because its gateway hears nothing else."""
+    if unit.fidelity == "agent":
+        if what == "outage":
+            raise node.bad("outage happens to units of fidelity light only so far")
+        if "board" not in unit.devices:
+            raise node.bad(f"{what} needs `board` among the devices of this agent unit")
+    elif what == "entry":
+        raise node.bad("entry is pressed on the board of a unit of fidelity agent")
+    elif what == "man_down" and unit.kind != "person":
+        raise node.bad(f"man_down happens to a unit of kind person, this one is a {unit.kind}")

@@ -8,7 +8,7 @@ so that adding a unit or a sensor disturbs no other one's numbers. Caller: `sim.
 import hashlib
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -66,7 +66,9 @@ class Motion:
 
 
 class Mover(Protocol):
-    """How a body moves. `advance` is called with the seconds passed and gives the new motion."""
+    """How a body moves. `advance` is called with the seconds passed and gives the new motion, also `motion`."""
+
+    motion: Motion
 
     def advance(self, dt_s: float) -> Motion: ...
 
@@ -149,9 +151,14 @@ class Orbit:
         self._speed_mps = path.speed_kmh * _MPS_PER_KMH
         self._up_m = GROUND_M + path.height_m
         self._angle = rng.uniform(0, 2 * math.pi)
+        self.motion = self._on_circle()
 
     def advance(self, dt_s: float) -> Motion:
         self._angle = (self._angle + self._speed_mps * dt_s / self._radius_m) % (2 * math.pi)
+        self.motion = self._on_circle()
+        return self.motion
+
+    def _on_circle(self) -> Motion:
         east_m = self._centre[0] + self._radius_m * math.sin(self._angle)
         north_m = self._centre[1] + self._radius_m * math.cos(self._angle)
         course_deg = (math.degrees(self._angle) + 90) % 360
@@ -163,10 +170,10 @@ class Stand:
 
     def __init__(self, at: tuple[float, float], kind: str, rng: random.Random) -> None:
         self._home, self._rng, self._moves = at, rng, kind == "person"
-        self._motion = Motion(*at)
+        self.motion = Motion(*at)
 
     def advance(self, dt_s: float) -> Motion:
-        motion = self._motion
+        motion = self.motion
         motion.speed_mps = 0.0
         if self._moves and self._rng.random() < 0.1 * dt_s:
             east_m = self._home[0] + self._rng.gauss(0, 1.5)
@@ -217,11 +224,14 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a unit's devices would measure at one moment. None: the unit has no such sensor.
+    """What a unit's devices would measure at one moment, and how its body does. None: it has no such sensor.
 
     lat_deg, lon_deg   as the receiver gives them, WGS-84, with its error
     alt_m              above mean sea level
     hacc_m             the receiver's own estimate of its error
+    up_m               the true height, for a barometer
+    effort             0 at rest … 1 at the limit
+    lying              the wearer is down and does not move
     """
 
     lat_deg: float
@@ -235,15 +245,20 @@ class State:
     heart_bpm: float | None
     scba_kpa: float | None
     gas: dict[str, int] | None
+    up_m: float = GROUND_M
+    effort: float = 0.0
+    lying: bool = False
 
 
 class Body:
-    """One unit in the world. `advance` moves it on and gives what its devices measure then."""
+    """One unit in the world. `advance` moves it on and gives what its devices measure then. `lying`: it went down."""
 
     def __init__(self, unit: Unit, scenario: Scenario) -> None:
         def rng(purpose: str) -> random.Random:
             return generator(scenario.seed, unit.callsign, purpose)
 
+        self.lying = False
+        self._lies_at = Motion(0.0, 0.0)
         self._unit, self._plane = unit, Plane(scenario.centre)
         self._mover = mover(unit.path, unit.kind, self._plane, rng("path"))
         self._gnss = [Drift(sigma, 60, rng(f"gnss {axis}")) for axis, sigma in (("e", 1), ("n", 1), ("u", 2))]
@@ -258,7 +273,7 @@ class Body:
 
     def advance(self, dt_s: float) -> State:
         """Moves the body `dt_s` seconds on (0 < dt_s)."""
-        motion = self._mover.advance(dt_s)
+        motion = self._lies_at if self.lying else self._mover.advance(dt_s)
         east_m, north_m, up_m = (drift.advance(dt_s) for drift in self._gnss)
         lat_deg, lon_deg = self._plane.to_degrees(motion.east_m + east_m, motion.north_m + north_m)
         self._battery_pct = max(5.0, self._battery_pct - DISCHARGE_PCT_PER_S * dt_s)
@@ -276,7 +291,16 @@ class Body:
             heart_bpm=self._heart(effort, dt_s) if "heart" in sensors else None,
             scba_kpa=self._air(effort, dt_s) if "air" in sensors else None,
             gas=self._gas(motion, dt_s) if "gas" in sensors else None,
+            up_m=motion.up_m,
+            effort=effort,
+            lying=self.lying,
         )
+
+    def lie_down(self) -> None:
+        """The wearer goes down where he is, and stays there."""
+        if not self.lying:
+            self._lies_at = replace(self._mover.motion, speed_mps=0.0)
+            self.lying = True
 
     def _effort(self, motion: Motion) -> float:
         """0 at rest … 1 at the limit: a person walking at 1.4 m/s with equipment works at about a half."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim import agents, cli, demo, run, scenario
+from sim.equipment import Equipment
 
 
 def test_the_roster_holds_every_unit(tmp_path):
@@ -49,12 +50,23 @@ def test_a_port_in_use_is_one_clear_line(option, capsys, tmp_path):
 
 def test_the_agents_configuration_is_toml_that_holds_all(tmp_path):
     unit = next(unit for unit in scenario.load(scenario.built_in()).units if unit.fidelity == "agent")
-    text = agents.config_toml(unit, "127.0.0.1", 1884, "live", tmp_path / '战"图.key', Path("/run/x\\y"))
+    ports = Equipment(unit, 7).ports
+    tables = [line for port in ports for line in port.toml(Path("/run/x\\y"))]
+    settings = "[guard.pass]\npre_s = 5.0"
+    text = agents.config_toml(unit, "127.0.0.1", 1884, "live", tmp_path / '战"图.key', tables, settings)
     told = tomllib.loads(text)
     assert told["device"]["number"] == 1001
     assert told["device"]["callsign"] == "济南消防-01"
     assert told["device"]["key_file"] == str(tmp_path / '战"图.key')
-    assert told["port"] == [{"name": "gnss", "path": "/run/x\\y", "driver": "gnss", "baud": 0}]
+    assert told["port"] == [
+        {"name": "gnss", "path": "/run/x\\y", "driver": "gnss", "baud": 0},
+        {
+            "name": "bus", "path": "/run/x\\y", "driver": "modbus", "baud": 9_600,
+            "options": {"maps": ["gas-detector"]},
+        },
+        {"name": "obd", "path": "/run/x\\y", "driver": "obd", "baud": 38_400},
+    ]  # fmt: skip
+    assert told["guard"] == {"pass": {"pre_s": 5.0}}
     assert told["mqtt"] == {"host": "127.0.0.1", "port": 1884}
 
 

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from protocols.catalog import FIELDS_BY_ID, Kind, Lane, Stream
+from protocols.catalog import FIELDS_BY_ID, EventCode, Kind, Lane, Stream, field_id
 from protocols.units import METRES_PER_DEG_LAT
 from sim import scenario
-from sim.drill import AgentState, Drill, Frame, digest
+from sim.drill import MAN_DOWN_MS, AgentAct, AgentState, Drill, Frame, digest
 from sim.world import Body, Plane, Route, generator, lawn_mower, measure
 
 START_MS = 1_795_000_000_000
@@ -152,6 +152,36 @@ def test_an_sos_is_sent_on_its_own_lane_with_its_place(small, hub, mac_key):
     [event] = [decoded for _lane, decoded in hub.frames if decoded.envelope.kind == Kind.EVENT]
     assert event.t_mono_ms == [20_000]
     assert abs(event.columns[5][0] - 366_600_000) < 2_000
+
+
+def test_who_goes_down_stays_there_and_is_called_for(drill_text, hub, mac_key):
+    """A light unit has no guard: what a gateway's rule would raise comes as late as that rule."""
+    text = drill_text.replace("消防-02, what: outage, for_s: 40", "消防-02, what: man_down")
+    drill = Drill(scenario.parse(text), START_MS, lambda _device: mac_key)
+    run(drill, hub, 5_000 + MAN_DOWN_MS + 1_000)
+    down = [
+        decoded
+        for _lane, decoded in hub.frames
+        if decoded.envelope.kind == Kind.EVENT and decoded.envelope.device == 1002
+    ]
+    assert [(frame.t_mono_ms, frame.columns[0]) for frame in down] == [([35_000], [int(EventCode.MAN_DOWN)])]
+    rows = [row for (device, _, stream, _), row in sorted(hub.rows.items()) if (device, stream) == (1002, 1)]
+    speeds = [row.values[field_id("speed_dmps")] for row in rows]
+    assert max(speeds[:5]) > 0
+    assert set(speeds[6:]) == {0}
+
+
+def test_an_agents_wearer_does_what_the_drill_says(drill_text, mac_key):
+    text = drill_text.replace("sensors: [heart, air, gas],", "fidelity: agent, devices: [board, air],")
+    text = text.replace("消防-02, what: outage, for_s: 40", "消防-02, what: man_down")
+    drill = Drill(scenario.parse(text), START_MS, lambda _device: mac_key)
+    told = [out for out in drill.advance(8_999) if not isinstance(out, Frame)]
+    assert [out.what for out in told if isinstance(out, AgentAct)] == ["man_down"]
+    states = [out.state for out in told if isinstance(out, AgentState)]
+    assert [state.lying for state in states] == [False] * 5 + [True] * 4
+    assert states[-1].speed_mps == 0
+    assert states[-1].heart_bpm is not None
+    assert states[-1].gas is None
 
 
 def test_while_the_shared_link_is_down_nothing_is_sent_and_nothing_is_lost(small, hub, mac_key):

@@ -24,6 +24,8 @@ def test_every_command_is_named(command):
 def test_every_key_of_a_drill_is_named():
     for key in (*scenario._TOP, *scenario._UNIT_KEYS, *scenario._PATHS):
         assert f"`{key}" in README, key
+    for name in (*scenario.DEVICES, *scenario.HAPPENINGS):
+        assert f"| `{name}` |" in README, name
 
 
 def test_every_key_of_a_report_is_named():

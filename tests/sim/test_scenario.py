@@ -12,7 +12,22 @@ def test_the_shipped_drill_has_thirty_units_in_three_teams():
     assert len({unit.team for unit in drill.units}) == 3
     agents = [unit.receiver for unit in drill.units if unit.fidelity == "agent"]
     assert sorted(agents) == ["nmea", "nmea", "ubx"]
-    assert {event.what for event in drill.events} == {"sos", "outage"}
+    assert {name for unit in drill.units for name in unit.devices} == set(scenario.DEVICES)
+    assert {event.what for event in drill.events} == set(scenario.HAPPENINGS)
+
+
+AGENT = "team: 医疗, fidelity: agent, device: 2002"
+
+
+def test_an_agent_unit_has_its_receiver_unless_told_otherwise(drill_text):
+    text = drill_text.replace("team: 医疗, device: 2002", AGENT).replace(
+        "医疗-02, what: sos", "消防-02, what: sos"
+    )
+    assert scenario.parse(text).units[3].devices == ("gnss",)
+    assert scenario.parse(text).units[1].devices == ()
+    more = scenario.parse(text.replace(AGENT, AGENT + ", devices: [air, board, gnss]")).units[3]
+    assert more.devices == ("gnss", "board", "air")
+    assert more.sensors == {"heart", "air"}
 
 
 MISTAKES = [
@@ -40,7 +55,51 @@ MISTAKES = [
     ("name: 小演练", "name: !!python/name:os.system x", "not YAML"),
     ("name: 小演练", "name: {", "not YAML"),
     ("team: 医疗, device: 2002", "team: 医疗, receiver: ubx, device: 2002", "only a unit of fidelity agent"),
-    ("team: 医疗, device: 2002", "team: 医疗, fidelity: agent, device: 2002", "fidelity light only so far"),
+    ("team: 医疗, device: 2002", AGENT, "events[1].unit: sos needs `board` among the devices"),
+    (
+        "team: 医疗, device: 2002",
+        AGENT + ", devices: [gnss, bord]",
+        "units[3].devices[1]: 'bord', did you mean 'board'? allowed: gnss, board, gas, air, obd, weather",
+    ),
+    ("team: 医疗, device: 2002", AGENT + ", devices: [gas, gas]", "devices[1]: 'gas' is given twice"),
+    (
+        "team: 医疗, device: 2002",
+        AGENT + ", devices: [obd]",
+        "devices[0]: 'obd' is for a unit of kind vehicle",
+    ),
+    ("team: 医疗, device: 2002", AGENT + ", devices: []", "units[3].devices: no device, at least 1"),
+    ("team: 医疗, device: 2002", AGENT + ", devices: gnss", "units[3].devices: 'gnss', a list of at most 6"),
+    (
+        "team: 医疗, device: 2002",
+        AGENT + ", devices: [gas], receiver: ubx",
+        "with the device gnss has a receiver",
+    ),
+    (
+        "team: 医疗, device: 2002",
+        AGENT + ", sensors: [gas]",
+        "units[3].sensors: a unit of fidelity agent has `devices`",
+    ),
+    (
+        "team: 医疗, device: 2002",
+        "team: 医疗, devices: [gnss], device: 2002",
+        "units[3].devices: only a unit of",
+    ),
+    (
+        "device: 1001,",
+        "device: 1001, fidelity: agent, devices: [board],",
+        "'board' is worn by a unit of kind person",
+    ),
+    ("what: sos", "what: entry", "events[1].unit: entry is pressed on the board of a unit of fidelity agent"),
+    (
+        "消防-02, what: outage, for_s: 40",
+        "消防-01, what: man_down",
+        "man_down happens to a unit of kind person",
+    ),
+    (
+        "消防-02, what: outage, for_s: 40",
+        "消防-02, what: man_down, for_s: 40",
+        "for_s is given with an outage",
+    ),
 ]
 
 
