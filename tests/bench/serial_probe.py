@@ -17,9 +17,33 @@ import msgpack
 import numpy as np
 from edge_agent import epoch
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 DEVICE = 99
+
+
+def hub_command(data: Path, *arguments: str) -> str:
+    """What a command of the hub prints."""
+    command = [sys.executable, "-m", "hub", *arguments, "--data", str(data)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def enrol(data: Path, device: int) -> None:
+    """A person on the roster, with a key below `data`."""
+    hub_command(data, "roster", "add", "--device", str(device), "--callsign", f"probe-{device}", "--kind", "person",
+                "--branch", "fire", "--team", "t", "--keys", str(data / "keys"))  # fmt: skip
+
+
+def open_feed(data: Path, port: int) -> ClientConnection:
+    """The feed as a signed-in screen hears it."""
+    url = f"http://127.0.0.1:{port}"
+    token = hub_command(data, "user", "link", "--url", url).partition("#t=")[2].split()[0]
+    with httpx.Client(base_url=url, headers={"Origin": url}) as client:
+        client.post("/api/v1/session", json={"token": token}).raise_for_status()
+        cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    return connect(
+        f"ws://127.0.0.1:{port}/api/v1/feed", origin=url, additional_headers={"Cookie": cookie}, max_size=None
+    )
 
 
 class SerialProbe:
@@ -33,8 +57,7 @@ class SerialProbe:
         self.latency_ms: list[float] = []
 
     def __enter__(self) -> "SerialProbe":
-        self._hub("roster", "add", "--device", str(DEVICE), "--callsign", "probe", "--kind", "person",
-                  "--branch", "fire", "--team", "t", "--keys", str(self._data / "keys"))  # fmt: skip
+        enrol(self._data, DEVICE)
         self._master, slave = pty.openpty()
         tty.setraw(slave)
         config = self._data / "probe.toml"
@@ -55,10 +78,6 @@ class SerialProbe:
         for thread in self._threads:
             thread.join(5)
 
-    def _hub(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "hub", *arguments, "--data", str(self._data)]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
     def _write(self) -> None:
         """An epoch each second, a little after it, as a receiver would; off the beat of the hub's ticks."""
         t_ms = (int(time.time()) + 1) * 1000
@@ -68,17 +87,8 @@ class SerialProbe:
             t_ms += 1_070
 
     def _watch(self) -> None:
-        url = f"http://127.0.0.1:{self._port}"
-        link = self._hub("user", "link", "--url", url)
-        token = link.partition("#t=")[2].split()[0]
-        with httpx.Client(base_url=url, headers={"Origin": url}) as client:
-            client.post("/api/v1/session", json={"token": token}).raise_for_status()
-            cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-        feed = connect(
-            f"ws://127.0.0.1:{self._port}/api/v1/feed", origin=url, additional_headers={"Cookie": cookie}, max_size=None
-        )  # fmt: skip
         slot = None
-        with feed:
+        with open_feed(self._data, self._port) as feed:
             while not self._stop.is_set():
                 try:
                     message = msgpack.unpackb(feed.recv(timeout=1))

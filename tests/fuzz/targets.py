@@ -25,6 +25,8 @@ from firmware_bridge.modbus import options as modbus_options
 from firmware_bridge.obd import REPLY_SIZE_MAX, ObdDriver, count_obd
 from firmware_bridge.rdss import RdssDriver
 from firmware_bridge.rdss_frames import SENTENCE_LEN_MAX
+from firmware_bridge.sirf import SirfDriver
+from firmware_bridge.sirf_framing import SIRF_PAYLOAD_SIZE_MAX
 
 
 def _ais(data: bytes) -> None:
@@ -68,6 +70,13 @@ def _gnss(data: bytes) -> None:
     for second in range(0, 40, 10):  # satellites are counted from the second on
         driver.feed(data, second * 10**9)
         assert driver.pending_size <= UBX_PAYLOAD_SIZE_MAX + 8
+    driver.idle(10**11)
+
+
+def _sirf(data: bytes) -> None:
+    driver = SirfDriver(Settings())
+    driver.feed(data, 0)
+    assert driver.pending_size <= SIRF_PAYLOAD_SIZE_MAX + 8
     driver.idle(10**11)
 
 
@@ -136,6 +145,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "obd": _obd,
     "line": _line,
     "gnss": _gnss,
+    "sirf": _sirf,
     "rtcm": _rtcm,
     "ntrip": _ntrip,
 }
