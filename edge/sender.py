@@ -192,7 +192,7 @@ class Sender:
             packed = self._pack(rows, lane)
         if not self._publish(lane, packed, publish):
             return False
-        first, last = rows[0].row, rows[-1].row
+        first, last = rows[0].row, rows[-1].last
         self._todo[key].remove(first, last)
         if lane != Lane.LIVE:
             self._todo[key].remove(span[0], first - 1)
@@ -224,6 +224,7 @@ class Sender:
             rows=[r.as_row() for r in rows],
             utc_zero_ms=head.utc_zero_ms,
             clock_source=head.clock_source,
+            step=head.step,
         )
 
     def _publish(self, lane: Lane, data: bytes, publish: Publish) -> bool:
@@ -287,12 +288,14 @@ class Sender:
 
 
 def _same_run(rows: list[SpoolRow], step: int) -> list[SpoolRow]:
-    """The leading rows that one frame can hold: consecutive, of one kind, under one clock offset."""
+    """The leading rows that one frame can hold: consecutive, of one kind, under one clock offset. `step` -1: backwards.
+    Of what was thinned, rows that are as far apart as it was thinned."""
     run = rows[:1]
     for row in rows[1:]:
         head = run[-1]
         if (
-            row.row != head.row + step
+            row.row != head.row + step * head.step
+            or row.step != head.step
             or row.kind != head.kind
             or row.utc_zero_ms != head.utc_zero_ms
             or row.clock_source != head.clock_source

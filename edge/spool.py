@@ -3,6 +3,9 @@
 Enters: rows, numbered here per (boot, stream), and acknowledged ranges. Leaves: rows to send, in order, and
 the ranges that are held or were shed. Called by `edge.agent` and `edge.sender`, from one thread.
 
+Lanes have budgets: events are never evicted, bulk goes first, and history is thinned before it is dropped
+(`edge.spool_room`). On a full disk a reserve that was laid aside lets events commit while the oldest history goes.
+
 SQLite in WAL mode with synchronous=FULL: a committed row survives a power cut. One transaction a second holds
 the inserts and the deletions of what was acknowledged; an event commits at once, before it is sent. What was
 numbered but not committed when the power goes is at most a second, and never numbered again: a start is a new boot.
@@ -17,16 +20,21 @@ from pathlib import Path
 
 import msgpack
 
+from edge import spool_room
+from edge.spool_room import Thinned
 from protocols.catalog import Stream
 from protocols.frame import RANGES_MAX, WORD_KINDS, Row
 
 BOOTS_KEPT = 8
 PENDING_ROWS_MAX = 10_000
 """Rows in memory while the disk refuses them; the oldest that are not events are shed beyond it."""
-SHED_ROWS = 600
+RESERVE_BYTES = 512 * 1024
+"""Given up when the disk is full, so that what frees room can be written."""
+RETRIES_FULL = 3
 MEMORY_BYTES_MAX = 16 * 2**20
 """Some hours of rows at 1 Hz, while the agent stays small."""
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS boots (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE IF NOT EXISTS rows (
@@ -37,11 +45,13 @@ CREATE TABLE IF NOT EXISTS gaps (
   boot INTEGER NOT NULL, stream INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   PRIMARY KEY (boot, stream, first)) STRICT, WITHOUT ROWID;
 """
+    + spool_room.SCHEMA
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolRow:
-    """A numbered row with the clock offset that was known when it was made."""
+    """A numbered row with the clock offset that was known when it was made. `step`: of so many rows one is left."""
 
     boot: int
     stream: int
@@ -51,6 +61,12 @@ class SpoolRow:
     utc_zero_ms: int | None
     clock_source: int
     data: bytes
+    step: int = 1
+
+    @property
+    def last(self) -> int:
+        """The highest number that this row speaks for."""
+        return self.row + self.step - 1
 
     def as_row(self) -> Row:
         flat = msgpack.unpackb(self.data)
@@ -66,6 +82,7 @@ class SpoolStats:
     appended: int = 0
     acknowledged: int = 0
     shed: int = 0
+    thinned: int = 0
     commits: int = 0
     commit_failures: int = 0
     quarantined: str = ""
@@ -82,6 +99,7 @@ class Spool:
         self._next: dict[int, int] = {}
         self._pending: list[SpoolRow] = []
         self._acked: list[tuple[int, int, int, int]] = []
+        self._thinned: dict[int, Thinned] = {}
         self._db: sqlite3.Connection | None = None
         self.stats = SpoolStats()
 
@@ -89,9 +107,17 @@ class Spool:
         """Open or make the file. A damaged one is set aside under another name and a new one is started; where the disk
         takes nothing at all, memory serves until the next start."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        had_reserve = self._reserve.exists()
         try:
-            self._db = self._connect()
-            self._begin_boot()
+            try:
+                self._db = self._connect()
+                self._begin_boot()
+            except sqlite3.OperationalError:
+                if not had_reserve:
+                    raise
+                self._reserve.unlink(missing_ok=True)  # the disk was filled while we were away
+                self._db = self._connect()
+                self._begin_boot()
         except sqlite3.OperationalError as err:
             # a full or failing disk: an agent that keeps rows in memory is better than none
             self.stats.memory_only = str(err)
@@ -102,6 +128,7 @@ class Spool:
             self.stats.quarantined = self._quarantine()
             self._db = self._connect()
             self._begin_boot()
+        self._lay_reserve()
 
     def _begin_boot(self) -> None:
         with self.db:
@@ -112,6 +139,7 @@ class Spool:
                 "(SELECT boot FROM boots ORDER BY seq DESC LIMIT ?)",
                 (BOOTS_KEPT,),
             )
+            self._thinned = spool_room.load(self.db)
 
     def _connect(self, place: str = "") -> sqlite3.Connection:
         db = sqlite3.connect(place or self._path, timeout=1.0, isolation_level="DEFERRED")
@@ -164,17 +192,20 @@ class Spool:
         """Write what waits in one transaction. False when the disk refuses: it all stays."""
         if not self._pending and not self._acked:
             return True
-        inserts = self._pending
-        try:
-            with self.db:
-                self._write(inserts, self._acked)
-        except sqlite3.Error:
-            self.stats.commit_failures += 1
-            self._shed_memory()
-            return False
-        self._pending, self._acked = [], []
-        self.stats.commits += 1
-        return True
+        for _ in range(RETRIES_FULL):
+            try:
+                with self.db:
+                    self._write(self._pending, self._acked)
+            except sqlite3.Error as err:
+                if getattr(err, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL and self._free_disk():
+                    continue
+                break
+            self._pending, self._acked = [], []
+            self.stats.commits += 1
+            return True
+        self.stats.commit_failures += 1
+        self._shed_memory()
+        return False
 
     def _write(self, inserts: list[SpoolRow], acked: list[tuple[int, int, int, int]]) -> None:
         self.db.executemany(
@@ -194,6 +225,19 @@ class Spool:
                 "DELETE FROM gaps WHERE boot = ? AND stream = ? AND first >= ? AND last <= ?",
                 (boot, stream, first, last),
             )
+            if boot in self._thinned and stream == Stream.ROWS:
+                self._close_group(boot, last)
+
+    def _close_group(self, boot: int, last: int) -> None:
+        """A row that was sent before its neighbours were thinned away was acknowledged without them."""
+        step = self._thinned[boot].step(last)
+        end = last - last % step + step - 1
+        sql = "SELECT 1 FROM rows WHERE boot = ? AND stream = ? AND row BETWEEN ? AND ?"
+        if (
+            last < end
+            and not self.db.execute(sql, (boot, int(Stream.ROWS), last - last % step, end)).fetchone()
+        ):
+            spool_room.note_gap(self.db, boot, Stream.ROWS, last + 1, end)
 
     # --- limits ------------------------------------------------------------------------------------
 
@@ -206,34 +250,51 @@ class Spool:
         return int((pages - free) * size)
 
     def shed(self) -> int:
-        """When over the byte budget, drop the oldest rows that are not events and remember them as gaps."""
+        """When over the byte budget, thin history, then drop the oldest of it; how many rows went. Events stay."""
         count = 0
-        while self.size_bytes() > self._bytes_max:
-            oldest = self.db.execute(
-                "SELECT r.boot, r.stream, r.row FROM boots b JOIN rows r ON r.boot = b.boot "
-                "WHERE r.stream != ? ORDER BY b.seq, r.stream, r.row LIMIT ?",
-                (int(Stream.EVENTS), SHED_ROWS),
-            ).fetchall()
-            if not oldest:
-                break
-            with self.db:
-                for boot, stream, first, last in _runs(oldest):
-                    self._drop(boot, stream, first, last)
-            count += len(oldest)
-        self.stats.shed += count
+        try:
+            while self.size_bytes() > self._bytes_max and (gone := self._make_room()):
+                count += gone
+        except sqlite3.Error:
+            self.stats.commit_failures += 1
         return count
 
-    def _drop(self, boot: int, stream: int, first: int, last: int) -> None:
-        self.db.execute(
-            "DELETE FROM rows WHERE boot = ? AND stream = ? AND row BETWEEN ? AND ?",
-            (boot, stream, first, last),
-        )
-        joined = self.db.execute(
-            "UPDATE gaps SET last = ? WHERE boot = ? AND stream = ? AND last = ?",
-            (last, boot, stream, first - 1),
-        )
-        if joined.rowcount == 0:
-            self.db.execute("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", (boot, stream, first, last))
+    def _make_room(self) -> int:
+        try:
+            with self.db:
+                gone = spool_room.make(self.db, self._thinned)
+        except sqlite3.Error:
+            self._thinned = spool_room.load(self.db)
+            raise
+        self.stats.shed += gone
+        self.stats.thinned = sum(state.shed for state in self._thinned.values())
+        return gone
+
+    def _free_disk(self) -> bool:
+        """The disk is full: give up the reserve, and let the oldest history go, so that the next try has room."""
+        self._reserve.unlink(missing_ok=True)
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            gone = self._make_room()
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error:
+            return False
+        self._lay_reserve()
+        return gone > 0
+
+    @property
+    def _reserve(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.reserve")
+
+    def _lay_reserve(self) -> None:
+        """Room that nobody else can take. On a disk without so much there is none until the next start."""
+        if self.stats.memory_only:
+            return
+        try:
+            with self._reserve.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
 
     def _shed_memory(self) -> None:
         """While the disk refuses, memory is the spool: bounded, and events outlive everything else."""
@@ -253,11 +314,12 @@ class Spool:
 
     def read(self, boot: int, stream: int, first: int, last: int, limit: int) -> list[SpoolRow]:
         """Rows first…last of (boot, stream), at most `limit`, rising; those not committed yet are included."""
+        thinned = self._thinned.get(boot, Thinned()) if stream == Stream.ROWS else Thinned()
         found = self.db.execute(
             "SELECT * FROM rows WHERE boot = ? AND stream = ? AND row BETWEEN ? AND ? ORDER BY row LIMIT ?",
             (boot, stream, first, last, limit),
         ).fetchall()
-        rows = [SpoolRow(*columns) for columns in found]
+        rows = [SpoolRow(*(*columns, thinned.step(columns[2]))) for columns in found]
         if boot == self.boot and len(rows) < limit:
             rows += [r for r in self._pending if r.stream == stream and first <= r.row <= last]
         return rows[:limit]
@@ -268,7 +330,7 @@ class Spool:
             "SELECT r.boot, r.stream, r.row FROM boots b JOIN rows r ON r.boot = b.boot "
             "ORDER BY b.seq, r.stream, r.row"
         )
-        yield from _runs(rows)
+        yield from spool_room.runs(rows, self._thinned)
 
     def earlier_boots(self) -> list[int]:
         """Boots before this one that are still remembered, newest first."""
@@ -302,17 +364,3 @@ class Spool:
             self.commit()
             self._db.close()
             self._db = None
-
-
-def _runs(rows: object) -> Iterator[tuple[int, int, int, int]]:
-    """Consecutive (boot, stream, row) joined to (boot, stream, first, last)."""
-    run: tuple[int, int, int, int] | None = None
-    for boot, stream, row in rows:  # type: ignore[attr-defined]
-        if run is not None and run[:2] == (boot, stream) and run[3] == row - 1:
-            run = (boot, stream, run[2], row)
-            continue
-        if run is not None:
-            yield run
-        run = (boot, stream, row, row)
-    if run is not None:
-        yield run

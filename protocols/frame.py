@@ -82,8 +82,8 @@ class Envelope(NamedTuple):
 
     A tuple, as `Frame` is: a hub makes ten thousand a second, and a frozen dataclass costs more to make.
 
-    rows `row`, `row + step` … of (device, boot, stream), n of them. `n` 0 is a control frame (GAP, HELD). `step` above 1:
-    the gateway had no room, and what else is up to `last` will never come.
+    n rows `row`, `row + step` … of (device, boot, stream). `n` 0 is a control frame (GAP, HELD). `step` above 1: the
+    gateway had no room, and what else is up to `last` will never come.
     `is_preview`: a narrow-band preview (`protocols.narrow`): it has no row numbers and acknowledges nothing.
     """
 
@@ -101,7 +101,7 @@ class Envelope(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The highest number that this frame speaks for: its last row's, and with a step those behind it that were shed."""
+        """The highest number that this frame speaks for: its last row's, or of those behind it that were shed."""
         return self.row + self.n * self.step - 1
 
 

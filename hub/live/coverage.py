@@ -72,6 +72,26 @@ class Coverage:
             fresh = sorted([*fresh, *self.gaps.remove(first, last)])
         return fresh
 
+    def add_steps(self, first: int, count: int, step: int) -> tuple[list[Pair], int]:
+        """Rows first, first + step … came, and the others up to the next step never will: those that were not stored
+        before, each a pair of its own, and how many are lost by this. CoverageFull: nothing done.
+
+        What is lost is not noted as a gap: a hole a second would be a range a second. Should one of them come after
+        all, it counts as a repeat.
+        """
+        last = first + count * step - 1
+        self._make_room(first, last)
+        carried = range(first, last + 1, step)
+        new = Intervals(self.closed.missing(first, last))
+        late = Intervals(self.gaps.remove(first, last)) if self.gaps else Intervals()
+        fresh = [(row, row) for row in carried if row in new or row in late]
+        for start, end in late:
+            for row in range(start, end + 1):
+                if row % step != first % step:
+                    self.gaps.add(row, row)
+        self.closed.add(first, last)
+        return fresh, new.total() - sum(row in new for row in carried)
+
     def close(self, first: int, last: int) -> list[Pair]:
         """Rows first…last will never come: the parts that became gaps by this. CoverageFull: nothing done."""
         self._make_room(first, last)

@@ -81,13 +81,13 @@ class Decoder:
             return
         head, zero_ms = decoded[0].envelope, decoded[1]
         page = head.kind * 64
-        for i in _fresh(stored):
+        for i in _fresh(stored, head.step):
             t_utc_ms = None if zero_ms is None else decoded[0].t_mono_ms[i] + zero_ms
             ahead = t_utc_ms is not None and t_utc_ms > stored.t_hub_ms + AHEAD_MS_MAX
             if ahead and not quarantined:
                 continue
             values = {page + bit: v for bit, c in decoded[0].columns.items() if (v := c[i]) is not None}
-            place = (stored.device, stored.boot, stored.stream, stored.row + i)
+            place = (stored.device, stored.boot, stored.stream, stored.row + i * head.step)
             text = decoded[0].body[i] if head.kind == Kind.TEXT else ""
             if head.kind == Kind.SAID:
                 values, text = (
@@ -97,13 +97,13 @@ class Decoder:
             yield HistoryRow(*place, head.kind, stored.t_hub_ms, t_utc_ms, values, text)
 
 
-def _fresh(stored: LogFrame) -> Iterable[int]:
+def _fresh(stored: LogFrame, step: int) -> Iterable[int]:
     """Indices of the rows of a stored frame that were not stored before it."""
     if not stored.fresh:
         return range(stored.n)
     flat = stored.fresh
     spans = zip(flat[::2], flat[1::2], strict=True)
-    return [row - stored.row for first, last in spans for row in range(first, last + 1)]
+    return [(row - stored.row) // step for first, last in spans for row in range(first, last + 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,11 +189,16 @@ class Ingest:
         now_ms: int,
     ) -> None:
         key = (envelope.device, envelope.boot, envelope.stream)
-        last = envelope.row + envelope.n - 1
+        last = envelope.last
         coverage = self._coverage_or_broken(admitted, key)
         dated = None if decoded is None else self._date(admitted, decoded, now_ms)
         coverage.mark(now_ms)
-        fresh = coverage.add(envelope.row, last)  # from here on nothing may fail: these rows count as safe
+        # from here on nothing may fail: these rows count as safe
+        if envelope.step == 1:
+            fresh = coverage.add(envelope.row, last)
+        else:
+            fresh, lost = coverage.add_steps(envelope.row, envelope.n, envelope.step)
+            self.counters.gap_rows += lost
         said = [(envelope.row, refused)] if refused else []
         urgent = envelope.lane != Lane.LIVE or not fresh
         if not fresh:
@@ -216,7 +221,7 @@ class Ingest:
                     said = [(envelope.row, refused)]
                 self._witness(decoded, last_ms)
             admitted.shown.append(Shown(decoded, fresh, times, tag, now_ms))
-        whole = fresh[0] == (envelope.row, last)
+        whole = fresh[0] == (envelope.row, last) if envelope.step == 1 else len(fresh) == envelope.n
         admitted.commit.frames.append(
             LogFrame(
                 now_ms, envelope.device, envelope.boot, envelope.stream, envelope.row, envelope.n,
@@ -443,7 +448,7 @@ class Ingest:
         for slot, rows in self._by_slot(head.device, shown.times, shown.t_hub_ms, Changes()).items():
             by = self._reporter(head.device, slot)
             for i in rows:
-                if any(a <= head.row + i <= b for a, b in shown.fresh):
+                if any(a <= head.row + i * head.step <= b for a, b in shown.fresh):
                     words = shown.frame.body[i]
                     self.reported.hear(by, shown.times[i], words, shown.t_hub_ms, old=self._restoring)
 
@@ -487,7 +492,7 @@ class Ingest:
                 self.counters.refuse(err.reason, stored.device, stored.t_hub_ms)
                 continue
             zero_ms, tag = self._date(admitted, decoded, stored.t_hub_ms)
-            flat = stored.fresh or [stored.row, stored.row + stored.n - 1]
+            flat = stored.fresh or [stored.row, decoded.envelope.last]
             fresh = list(zip(flat[::2], flat[1::2], strict=True))
             times = [zero_ms + t_mono_ms for t_mono_ms in decoded.t_mono_ms]
             admitted.shown.append(Shown(decoded, fresh, times, tag, stored.t_hub_ms))

@@ -47,14 +47,18 @@ class FakeHub:
         self.frames.append((lane, decoded))
         if envelope.n == 0:
             self.bodies.append((Kind(envelope.kind), decoded.body))
+            if envelope.kind == Kind.GAP:
+                closed = self.held.setdefault((envelope.boot, decoded.body[0]), Intervals())
+                for first, last in zip(decoded.body[1::2], decoded.body[2::2], strict=True):
+                    closed.add(first, last)
         for i in range(envelope.n):
-            key = (envelope.boot, envelope.stream, envelope.row + i)
+            key = (envelope.boot, envelope.stream, envelope.row + i * envelope.step)
             values = {bit: v for bit, column in decoded.columns.items() if (v := column[i]) is not None}
             row = frame.Row(decoded.t_mono_ms[i], values)
             assert self.rows.get(key, row) == row, "one number, two contents"
             self.repeats += key in self.rows
             self.rows[key] = row
-            self.held.setdefault(key[:2], Intervals()).add(key[2], key[2])
+            self.held.setdefault(key[:2], Intervals()).add(key[2], key[2] + envelope.step - 1)
         return True
 
     def acks(self) -> list[Ack]:

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge import spool_room
 from edge.sender import EVENT_REPEAT_MS, TIMEOUT_MS_MIN, WINDOW_MAX, Sender
 from edge.spool import Spool
 from protocols.catalog import Kind, Lane, Stream
@@ -148,10 +149,56 @@ def test_what_was_shed_is_said_and_not_waited_for(spool: Spool, sender: Sender, 
     assert sender.waiting_rows() == 0
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_thinned_night_goes_in_few_frames_and_leaves_no_hole(
+    spool: Spool, sender: Sender, hub: FakeHub
+) -> None:
+    hub.full = True
+    for second in range(12_003):
+        add(spool, sender, 1_000 * second)
+    spool.commit()
+    spool._bytes_max = spool.size_bytes() * 6 // 10
+    gone = spool.shed()
+    assert gone > 3_000
+    assert spool.gaps() == []
+    hub.full = False
+    t_ms = 12_003_000
+    while sender.waiting_rows():
+        sender.pump(t_ms, hub.publish)
+        settle(sender, hub, t_ms)
+        t_ms += 50
+    spool.commit()
+    assert (spool.count(), hub.repeats, len(hub.rows)) == (0, 0, 12_003 - gone)
+    assert list(hub.held[spool.boot, Stream.ROWS]) == [(0, 12_002)]
+    assert len(hub.frames) <= len(hub.rows) // 100 + 20
+
+
+def shed_some(spool: Spool, how: str) -> int:
+    """Thin, or drop the oldest; how many rows went."""
+    with spool.db:
+        if how == "drop":
+            return spool_room._drop(spool.db, spool_room._oldest(spool.db, Stream.ROWS)[:7])
+        return spool_room._thin(spool.db, spool._thinned, spool_room.STEPS[how == "hard"])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
-        st.sampled_from(["row", "row", "event", "pump", "lose", "ack", "time", "commit", "reconnect"]),
+        st.sampled_from(
+            [
+                "row",
+                "rows",
+                "event",
+                "pump",
+                "lose",
+                "ack",
+                "time",
+                "commit",
+                "reconnect",
+                "thin",
+                "hard",
+                "drop",
+            ]
+        ),
         max_size=80,
     )
 )
@@ -162,12 +209,17 @@ def test_whatever_happens_every_row_arrives_and_none_is_left(
     spool = Spool(folder / "s.db", 5, 2**24)
     spool.open()
     sender, hub, t_ms, made = Sender(spool, mac_key, 1001, live_ms=500), type(hub)(), 0, 0
+    shed = 0
     for step in [*steps, "commit", "reconnect"]:
         t_ms += 130
         hub.deaf = step == "lose"
-        if step in ("row", "event"):
-            add(spool, sender, t_ms, Stream.EVENTS if step == "event" else Stream.ROWS)
-            made += 1
+        if step in ("row", "rows", "event"):
+            for i in range(13 if step == "rows" else 1):
+                add(spool, sender, t_ms + i, Stream.EVENTS if step == "event" else Stream.ROWS)
+                made += 1
+        elif step in ("thin", "hard", "drop"):
+            shed += shed_some(spool, step)
+            sender.say_gaps(t_ms)
         elif step in ("pump", "lose"):
             sender.pump(t_ms, hub.publish)
         elif step == "ack":
@@ -183,6 +235,11 @@ def test_whatever_happens_every_row_arrives_and_none_is_left(
         sender.pump(t_ms, hub.publish)
         settle(sender, hub, t_ms)
         spool.commit()
-    assert len(hub.rows) == made
+        if t_ms % 10 == 0:
+            sender.say_gaps(t_ms)
+    assert made - shed <= len(hub.rows) <= made  # what was on its way when it was shed may have arrived
+    for stream in Stream:
+        numbered = spool._next.get(stream, 0)
+        assert not numbered or hub.held[spool.boot, stream].missing(0, numbered - 1) == []
     assert (sender.waiting_rows(), spool.count()) == (0, 0)
     spool.close()

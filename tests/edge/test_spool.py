@@ -1,11 +1,14 @@
 """The spool: what was committed survives, what was acknowledged goes, what was shed is remembered."""
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from edge.spool import PENDING_ROWS_MAX, SHED_ROWS, Spool
+from edge import spool_room
+from edge.spool import PENDING_ROWS_MAX, Spool
+from edge.spool_room import STEPS
 from protocols.catalog import Kind, Stream
 from protocols.frame import Row
 
@@ -70,23 +73,91 @@ def test_rows_that_wait_for_the_disk_can_be_read_and_sent(spool: Spool) -> None:
     assert [r.row for r in spool.read(77, Stream.ROWS, 1, 3, 10)] == [1, 2, 3]
 
 
-def test_over_its_budget_the_oldest_rows_go_and_events_stay(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "s.db", 1, bytes_max=200_000)
+def numbers(
+    ranges: Iterable[tuple[int, int, int, int]], stream: Stream = Stream.ROWS, boot: int = 1
+) -> set[int]:
+    return {row for b, s, first, last in ranges if (b, s) == (boot, stream) for row in range(first, last + 1)}
+
+
+@pytest.mark.parametrize("kib", [40, 100, 150, 250, 330])
+def test_over_its_budget_history_is_thinned_then_dropped_and_every_row_is_accounted_for(
+    tmp_path: Path, kib: int
+) -> None:
+    spool = Spool(tmp_path / "s.db", 1, bytes_max=kib * 1024)
     spool.open()
     fill(spool, 50, Stream.EVENTS)
-    fill(spool, 8_000)
+    fill(spool, 10_007)
     spool.commit()
-    assert spool.size_bytes() > 200_000
-    assert spool.shed() % SHED_ROWS == 0
-    assert spool.size_bytes() <= 200_000
-    (events, rows) = list(spool.held())
-    assert events == (1, Stream.EVENTS, 0, 49)
-    assert rows[3] == 7_999
-    assert spool.gaps() == [(1, Stream.ROWS, 0, rows[2] - 1)]
-    assert spool.stats.shed == rows[2]
-    spool.forget(1, Stream.ROWS, 0, rows[2] - 1)
+    size = spool.size_bytes()
+    assert size > 330 * 1024
+    gone = spool.shed()
+    assert spool.size_bytes() <= kib * 1024
+    rows = spool.read(1, Stream.ROWS, 0, 10**6, 10**6)
+    assert (len(rows), spool.stats.shed) == (10_007 - gone, gone)
+    assert len(spool.read(1, Stream.EVENTS, 0, 100, 100)) == 50
+    assert rows[-1].row == 10_006
+    spoken_for = {number for row in rows for number in range(row.row, row.last + 1)}
+    assert spoken_for == numbers(spool.held())
+    assert spoken_for | numbers(spool.gaps()) >= set(range(10_007))
+    assert not spoken_for & numbers(spool.gaps())
+    steps = [row.step for row in rows]
+    assert steps == sorted(steps, reverse=True)  # the older, the thinner
+    assert 1 in steps
+    assert 2 in steps or kib == 40
+    assert all(row.row % row.step == 0 for row in rows)
+    assert rows[0].row == 0 or spool.gaps()[0] == (1, Stream.ROWS, 0, rows[0].row - 1)
+    if kib == 330:
+        assert (spool.gaps(), spool.stats.thinned) == ([], gone)  # nothing of the night is gone altogether
+    after = reopened(spool, 2, kib * 1024)
+    assert numbers(after.held()) == spoken_for
+    assert [row.step for row in after.read(1, Stream.ROWS, 0, 10**6, 10**6)] == steps
+    after.close()
+
+
+def test_holes_in_what_is_thinned_are_gaps_unless_a_row_speaks_for_them(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s.db", 1, bytes_max=2**20)
+    spool.open()
+    fill(spool, 40)
     spool.commit()
-    assert spool.gaps() == []
+    spool.forget(1, Stream.ROWS, 0, 4)  # the hub has these, and 16
+    spool.forget(1, Stream.ROWS, 16, 16)
+    spool.commit()
+    for step in STEPS:
+        with spool.db:
+            spool_room._thin(spool.db, spool._thinned, step)
+        held, gaps = numbers(spool.held()), numbers(spool.gaps())
+        assert held | gaps >= set(range(40)) - {0, 1, 2, 3, 4, 16}
+    assert [row.row for row in spool.read(1, Stream.ROWS, 0, 100, 100)][:4] == [
+        10,
+        20,
+        30,
+        32,
+    ]  # ten at a time
+
+
+def test_a_row_that_was_sent_before_its_neighbours_went_is_acknowledged_without_them(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s.db", 1, bytes_max=2**20)
+    spool.open()
+    fill(spool, 40)
+    spool.commit()
+    for step in STEPS:
+        with spool.db:
+            spool_room._thin(spool.db, spool._thinned, step)
+    spool.forget(1, Stream.ROWS, 0, 4)
+    spool.forget(1, Stream.ROWS, 20, 29)
+    spool.commit()
+    assert numbers(spool.gaps()) == set(range(5, 10))
+    assert numbers(spool.held()) == {*range(10, 20), *range(30, 40)}
+
+
+def test_bulk_goes_before_history(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s.db", 1, bytes_max=150_000)
+    spool.open()
+    fill(spool, 2_000)
+    fill(spool, 2_400, Stream.BULK)
+    spool.commit()
+    assert spool.shed() % spool_room.BATCH_ROWS == 0
+    assert len(spool.read(1, Stream.ROWS, 0, 10**4, 10**4)) == 2_000
     spool.close()
 
 

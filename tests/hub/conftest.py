@@ -136,6 +136,7 @@ class Bench:
         source: int = ClockSource.GNSS,
         key_of: int | None = None,
         topic_of: int | None = None,
+        step: int = 1,
     ) -> tuple[str, bytes]:
         """A frame with its topic. `t_ms` is the first row's UTC, or boot time when `zero_ms` is None."""
         made = rows or [{"lat_deg_e7": 366_500_000 + row, "lon_deg_e7": 1_170_000_000, "fix_mode": 3}]
@@ -151,6 +152,7 @@ class Bench:
             rows=[frame.Row(start + i * step_ms, bits(values)) for i, values in enumerate(made)],
             utc_zero_ms=zero_ms,
             clock_source=source,
+            step=step,
         )
         return self.topic(device if topic_of is None else topic_of, lane), packed
 

@@ -72,3 +72,16 @@ def test_further_always_names_the_highest() -> None:
     for row in range(0, 20, 2):
         made.add(row, row)
     assert made.further(3) == ((2, 2), (4, 4), (18, 18))
+
+
+def test_rows_in_steps_speak_for_those_between_and_are_stored_once() -> None:
+    coverage = Coverage()
+    coverage.add(0, 4)
+    coverage.close(12, 13)
+    fresh, lost = coverage.add_steps(0, 3, 10)  # 0, 10, 20 of 0…29
+    assert fresh == [(10, 10), (20, 20)]
+    assert lost == 29 + 1 - 5 - 2 - 2
+    assert coverage.watermark == 30
+    assert coverage.add_steps(0, 3, 10) == ([], 0)
+    assert coverage.add(12, 12) == [(12, 12)]  # a gap that comes after all is stored, once
+    assert coverage.add(10, 12) == []

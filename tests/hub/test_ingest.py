@@ -67,6 +67,18 @@ def test_holes_show_in_the_acknowledgement(bench: Any) -> None:
     assert (ack.watermark, ack.ranges) == (1, ((2, 3), (9, 9)))
 
 
+def test_what_is_left_of_a_thinned_night_closes_the_rest(bench: Any) -> None:
+    bench.put(bench.frame(row=0, rows=some(6)))
+    thin = bench.frame(row=0, rows=some(3), step=10, lane=Lane.HISTORY, step_ms=10_000)
+    bench.put(thin, thin)
+    assert sorted(row[3] for row in bench.stored_rows()) == [0, 1, 2, 3, 4, 5, 10, 20]
+    assert bench.acks()[0][1].watermark == 30
+    assert bench.counters.gap_rows == 4 + 9 + 9
+    bench.restart()
+    bench.put(thin)
+    assert len(bench.stored_rows()) == 8
+
+
 def test_known_after_a_restart(bench: Any) -> None:
     message = bench.frame(row=0, rows=some(5))
     bench.put(message)
