@@ -6,7 +6,19 @@ auto-baud.
 
 from difflib import get_close_matches
 
-from firmware_bridge import ais, board, gnss, heart_strap, line, mavlink_radio, modbus, obd, rdss, sirf
+from firmware_bridge import (
+    ais,
+    board,
+    gnss,
+    heart_strap,
+    line,
+    mavlink_radio,
+    mesh_radio,
+    modbus,
+    obd,
+    rdss,
+    sirf,
+)
 from firmware_bridge.interface import Driver, DriverRow, Settings, Stats
 
 __all__ = ["AUTO", "DRIVERS", "Driver", "DriverRow", "Settings", "Stats", "make_driver", "score", "sniff"]
@@ -21,6 +33,7 @@ DRIVERS: dict[str, DriverRow] = {
         *ais.ROWS,
         *heart_strap.ROWS,
         *mavlink_radio.ROWS,
+        *mesh_radio.ROWS,
         *rdss.ROWS,
         *board.ROWS,
         *modbus.ROWS,

@@ -20,6 +20,8 @@ from firmware_bridge.line import LineDriver
 from firmware_bridge.line import options as line_options
 from firmware_bridge.mavlink_radio import MavlinkDriver
 from firmware_bridge.mavlink_wire import FRAME_SIZE_MAX
+from firmware_bridge.mesh_radio import MeshDriver
+from firmware_bridge.mesh_wire import FRAME_SIZE_MAX as MESH_FRAME_SIZE_MAX
 from firmware_bridge.modbus import HEARD_SIZE_MAX, ModbusDriver, count_pairs
 from firmware_bridge.modbus import options as modbus_options
 from firmware_bridge.obd import REPLY_SIZE_MAX, ObdDriver, count_obd
@@ -51,6 +53,14 @@ def _mavlink(data: bytes) -> None:
     driver = MavlinkDriver(Settings())
     driver.feed(data, 0)
     assert driver.pending_size < FRAME_SIZE_MAX
+    driver.idle(10**10)
+    assert driver.pending_size == 0
+
+
+def _mesh(data: bytes) -> None:
+    driver = MeshDriver(Settings())
+    driver.feed(data, 0)
+    assert driver.pending_size < MESH_FRAME_SIZE_MAX
     driver.idle(10**10)
     assert driver.pending_size == 0
 
@@ -141,6 +151,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "heart_strap": _heart_strap,
     "rdss": _rdss,
     "mavlink": _mavlink,
+    "mesh": _mesh,
     "modbus": _modbus,
     "obd": _obd,
     "line": _line,
