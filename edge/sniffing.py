@@ -26,6 +26,8 @@ class _Port:
     info: PortInfo
     values: dict[str, object] = field(default_factory=dict)
     worker: SerialWorker | None = None
+    apart: bool = False
+    """The driver that listens works in a process apart: what is known of it is that its rate was found."""
     known_at_s: float | None = None
 
     def note(self, sample: Sample, _t_mono_ns: int) -> None:
@@ -38,22 +40,30 @@ class _Port:
             self.worker.close()
         config = PortConfig(self.info.path, self.info.by_id or self.info.path, driver)
         self.worker, self.known_at_s = SerialWorker(config, self.note), None
+        self.apart = driver in DRIVERS and bool(DRIVERS[driver].apart)
 
     def is_done(self, now_s: float) -> bool:
         """Whether it is known and was heard for a while since."""
         assert self.worker is not None
-        if self.known_at_s is None and self.good():
+        if self.known_at_s is None and self.is_known():
             self.known_at_s = now_s
         return self.known_at_s is not None and now_s - self.known_at_s >= LINGER_S
 
-    def good(self) -> int:
+    def is_known(self) -> bool:
+        """Whether what listens has understood something."""
         assert self.worker is not None
-        return int(self.worker.status()["messages"]["good"])  # type: ignore[index]
+        status = self.worker.status()
+        return bool(status["locked"] if self.apart else status["messages"]["good"])  # type: ignore[index]
+
+    def is_heard(self) -> bool:
+        """Whether bytes came from it."""
+        assert self.worker is not None
+        return bool(self.worker.status()["byte_count"])
 
     def report(self) -> dict[str, object]:
         assert self.worker is not None
         status = self.worker.status()
-        known = self.good() > 0
+        known = self.is_known()
         return {
             **asdict(self.info),
             "driver": status["driver"] if known else None,
@@ -72,18 +82,23 @@ def sniff(paths: list[str], seconds: float, ask: bool) -> list[dict[str, Any]]:
     for port in ports:
         port.listen(AUTO)
     _hear(ports, seconds)
-    if ask:
-        for name, row in DRIVERS.items():
-            unknown = [port for port in ports if not port.good() and port.report()["error"] == ""]
-            if row.probe and unknown:
-                for port in unknown:
-                    port.listen(name)
-                _hear(unknown, seconds)
+    for name, row in DRIVERS.items():
+        if row.apart and row.bauds:
+            _try(name, [port for port in ports if not port.is_known() and port.is_heard()], seconds)
+    for name, row in DRIVERS.items():
+        if ask and row.probe:
+            _try(name, [port for port in ports if not port.is_known() and not port.report()["error"]], seconds)
     found = [port.report() for port in ports]
     for port in ports:
         if port.worker is not None:
             port.worker.close()
     return found
+
+
+def _try(driver: str, ports: list[_Port], seconds: float) -> None:
+    for port in ports:
+        port.listen(driver)
+    _hear(ports, seconds)
 
 
 def _hear(ports: list[_Port], seconds: float) -> None:

@@ -16,6 +16,7 @@ from edge.serial_worker import SerialWorker
 from firmware_bridge.drivers import AUTO, make_driver
 from firmware_bridge.recognise import HEARD_SIZE_MAX, Recogniser
 from protocols.samples import Fix, FixMode, Sample
+from sim.devices.ais import AisReceiver, Vessel
 from sim.devices.gnss_nmea import NmeaReceiver
 from sim.devices.gnss_ubx import UbxReceiver
 from sim.pty import PtyLine
@@ -147,27 +148,35 @@ def test_ports_says_what_is_on_them(
 ) -> None:
     import threading
 
-    silent = PtyLine(tmp_path / "silent", 9_600)
+    silent, river = PtyLine(tmp_path / "silent", 9_600), PtyLine(tmp_path / "river", 38_400)
     silent.plug()
+    river.plug()
+    vessels = AisReceiver()
     stop = threading.Event()
 
     def play() -> None:
         while not stop.wait(0.02):
             if not line.queue_size:
                 line.write(NmeaReceiver().epoch(FIX))
-            line.read()
-            line.pump(time.monotonic_ns())
+            if not river.queue_size:
+                river.write(vessels.position(Vessel(413_000_000, 36.7, 117.1, 50, 900, 90, 0)))
+            for each in (line, river):
+                each.read()
+                each.pump(time.monotonic_ns())
 
     player = threading.Thread(target=play)
     player.start()
     try:
-        found = sniffing.sniff([str(line.link), str(silent.link), "/dev/there-is-none"], 6.0, ask=False)
+        paths = [str(line.link), str(silent.link), "/dev/there-is-none", str(river.link)]
+        found = sniffing.sniff(paths, 6.0, ask=False)
         assert main(["ports", str(silent.link), "--seconds", "1"]) == 0
     finally:
         stop.set()
         player.join()
         silent.unplug()
+        river.unplug()
     assert (found[0]["driver"], found[0]["baud"]) == ("gnss", 115_200)
+    assert (found[3]["driver"], found[3]["baud"]) == ("ais", 38_400)
     assert found[0]["values"]["lat_deg_e9"] == FIX.lat_deg_e9
     assert (found[1]["driver"], found[1]["error"]) == (None, "")
     assert "no such device" in found[2]["error"]

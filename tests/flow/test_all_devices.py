@@ -126,12 +126,11 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
-@pytest.fixture
-def agent(tmp_path: Path, bench: Bench) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Starts the agent; its status."""
+def write_config(folder: Path, bench: Bench) -> Path:
+    """edge.toml of an agent with all of them, and a strap that plays a recording."""
     strap = HeartStrap()
     recording = "".join(strap.step(1_000 * i, Heart(100 + i % 40)) for i in range(600))
-    (tmp_path / "strap.txt").write_text(recording)
+    (folder / "strap.txt").write_text(recording)
     ports = [
         f'[[port]]\nname = "{name}"\npath = "{bench.lines[name].link}"\ndriver = "{driver}"\nbaud = {baud}\n'
         + OPTIONS.get(name, "")
@@ -140,9 +139,16 @@ def agent(tmp_path: Path, bench: Bench) -> Iterator[Callable[[], dict[str, Any]]
     ports.append(
         '[[port]]\nname = "strap"\npath = "any"\ndriver = "heart_strap"\n[port.options]\nreplay = "strap.txt"\n'
     )
-    (tmp_path / "k").write_text("07" * 32)
-    config = tmp_path / "edge.toml"
+    (folder / "k").write_text("07" * 32)
+    config = folder / "edge.toml"
     config.write_text('[device]\nnumber = 7\nkey_file = "k"\n[mqtt]\nport = 9\n' + "".join(ports))
+    return config
+
+
+@pytest.fixture
+def agent(tmp_path: Path, bench: Bench) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Starts the agent; its status."""
+    config = write_config(tmp_path, bench)
     program = subprocess.Popen(
         [sys.executable, "-m", "edge", "run", "--config", str(config)], stderr=subprocess.DEVNULL
     )
