@@ -25,12 +25,14 @@ from protocols import frame
 from protocols.catalog import PAGE_BITS, ClockSource, Kind, Lane, Stream, field_id
 from protocols.frame import Row
 from protocols.keys import MacKey
+from protocols.laws.reckon import ERROR_M, T_MAX_S
 from protocols.units import METRES_PER_DEG_LAT, deg_e7, dm, dmps
+from sim import sizes_narrow
 from sim.access import AccessError
 from sim.tracks import read_track
 from sim.world import Drift, generator
 
-PROFILES = ("ip",)
+PROFILES = ("ip", "narrow")
 FIXES_MAX = frame.ROWS_MAX
 DEVICE = 41_277
 CALLSIGN = "济南消防-07"
@@ -58,7 +60,8 @@ on, UTC known. MQTT's own bytes are not counted for any format.
   "ours_one_median", "ours_one_max", "ours_one_mean"   frames of one fix, as sent live
   "cot_full", "cot_minimal", "json", "msgpack"         means, one message a fix
 with --speed-test also "pack_fixes_per_s" and "unpack_fixes_per_s" (this process, frames of --fixes fixes).
-"""
+
+{sizes_narrow.EPILOG}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,17 +372,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("tracks", nargs="+", metavar="TRACK", help=".gpx, .csv or .csv.gz")
     parser.add_argument("--fixes", type=int, default=10, help=f"fixes a frame, 1–{FIXES_MAX} (default 10)")
-    parser.add_argument("--profile", default="ip", help="ip (a narrow-band profile comes later)")
+    parser.add_argument("--profile", default="ip", help="ip or narrow (default ip)")
+    budgets = ",".join(map(str, sizes_narrow.BUDGETS))
+    parser.add_argument(
+        "--budget", default=budgets, help=f"bytes a message, with --profile narrow (default {budgets})"
+    )
     parser.add_argument("--speed-test", action="store_true", help="also measure packing and unpacking")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """The whole command."""
-    if args.profile == "narrow":
-        raise AccessError("--profile: narrow comes with the narrow-band bearers, later; allowed: ip")
     if args.profile not in PROFILES:
         raise AccessError(f"--profile: {args.profile!r}, allowed: {', '.join(PROFILES)}")
+    if args.profile == "narrow":
+        return _run_narrow(args)
     if not 1 <= args.fixes <= FIXES_MAX:
         raise AccessError(f"--fixes: {args.fixes}, 1–{FIXES_MAX} allowed")
     results = []
@@ -395,6 +402,34 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"profile": args.profile, "fixes": args.fixes, "tracks": results}))
     else:
         print(table(results, args.fixes))
+    return 0
+
+
+def _budgets(text: str) -> list[int]:
+    words = text.split(",")
+    lo, hi = sizes_narrow.BUDGET_MIN, sizes_narrow.BUDGET_MAX
+    if not all(word.isascii() and word.isdecimal() and lo <= int(word) <= hi for word in words):
+        raise AccessError(f"--budget: {text!r}, allowed are whole numbers {lo}–{hi}, with commas between")
+    return [int(word) for word in words]
+
+
+def _run_narrow(args: argparse.Namespace) -> int:
+    budgets, results = _budgets(args.budget), []
+    for name in args.tracks:
+        raw = read(Path(name))
+        if len(raw) < sizes_narrow.TEN:
+            raise AccessError(f"{name}: {len(raw)} fixes, at least {sizes_narrow.TEN} are needed")
+        points = complete(raw)
+        rows, zero_ms = rows_of(points), _utc_zero_ms(points)
+        result = sizes_narrow.measure(Path(name).name, rows, budgets, DEVICE, BOOT, zero_ms)
+        if args.speed_test:
+            result.update(sizes_narrow.speed(rows, DEVICE, zero_ms, time.perf_counter))
+        results.append(result)
+    if args.json:
+        law = {"error_m": ERROR_M, "t_max_s": T_MAX_S}
+        print(json.dumps({"profile": "narrow", "budgets": budgets, **law, "tracks": results}))
+    else:
+        print(sizes_narrow.table(results))
     return 0
 
 

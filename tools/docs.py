@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import MagicMock
@@ -23,11 +23,13 @@ from hub.api import app as api
 from hub.api.guard import Names, Needs, Open, declared
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
 from hub.state import HubState
-from protocols import acks, catalog, frame, orders, wearer
+from protocols import acks, catalog, frame, narrow, orders, wearer
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
 from protocols.errors import REASONS
+from protocols.frame import Row
 from protocols.keys import MacKey
+from protocols.narrow_head import Head
 
 ROOT = Path(__file__).resolve().parent.parent
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -114,6 +116,24 @@ def frames() -> str:
     for title, data in worked_frames().items():
         out.append(f"**{title}**\n\n```\n{_wrapped(data)}\n\n{as_text(inspect(data, KEY, 'live'))}\n```\n")
     return "\n".join(out)
+
+
+def narrow_frames() -> str:
+    """The same fixes, exact and as a preview, and the same SOS."""
+    key = MacKey(KEY, "live")
+    rows = [
+        Row(61_000 + 1_000 * i, {0: 366_500_216 + 30 * i, 1: 1_170_000_000 + 70 * i, 3: 14, 4: 92, 6: 131})
+        for i in range(10)
+    ]
+    sos = [Row(64_350, {0: 1, 1: 74_565, 2: 0, 5: 366_500_226, 6: 1_170_000_225})]
+    exact = Head(1007, BOOT, UTC_ZERO_MS, ClockSource.GNSS, row=60)
+    event = Head(1007, BOOT, UTC_ZERO_MS, ClockSource.GNSS, Kind.EVENT, Lane.SOS, Stream.EVENTS)
+    made = {
+        "Ten fixes, exact": narrow.pack(key, exact, rows),
+        "The same as a preview": narrow.pack(key, replace(exact, is_preview=True), rows),
+        "An SOS": narrow.pack(key, event, sos),
+    }
+    return "\n\n".join(f"{title}, {len(d)} bytes:\n\n```\n{_wrapped(d)}\n```" for title, d in made.items())
 
 
 def ack() -> str:
@@ -310,7 +330,8 @@ def _settings(name: str, made: Any) -> list[str]:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "ack": ack, "feed": feed,
+    "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "narrow": narrow_frames,
+    "ack": ack, "feed": feed,
     "roles": roles, "permissions": permissions, "routes": routes,
     "guard_rules": guard_rules, "guard_events": guard_events, "guard_settings": guard_settings,
     "gestures": gestures, "patterns": patterns, "board_fields": board_fields,

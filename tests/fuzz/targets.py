@@ -3,6 +3,7 @@
 Run by tests/fuzz with Hypothesis, and by its atheris script where that is installed.
 """
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,11 @@ from firmware_bridge.rdss import RdssDriver
 from firmware_bridge.rdss_frames import SENTENCE_LEN_MAX
 from firmware_bridge.sirf import SirfDriver
 from firmware_bridge.sirf_framing import SIRF_PAYLOAD_SIZE_MAX
+from protocols import narrow
+from protocols.errors import FrameError
+from protocols.keys import MacKey
+
+_KEY = MacKey(bytes(32), "live")
 
 
 def _ais(data: bytes) -> None:
@@ -63,6 +69,17 @@ def _mesh(data: bytes) -> None:
     assert driver.pending_size < MESH_FRAME_SIZE_MAX
     driver.idle(10**10)
     assert driver.pending_size == 0
+
+
+def _narrow(data: bytes) -> None:
+    """Any bytes, and any bytes under a good MAC."""
+    for whole in (data, bytes([0x11]) + data, narrow.is_narrow(data) and data + _KEY.narrow(data)):
+        with contextlib.suppress(FrameError):
+            if whole:
+                narrow.peek_device(whole)
+                narrow.decode(narrow.open_envelope(whole, _KEY), _KEY)
+    with contextlib.suppress(FrameError):
+        narrow.unpack_container(data)
 
 
 def _rdss(data: bytes) -> None:
@@ -149,6 +166,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "ais": _ais,
     "pipe": _pipe,
     "heart_strap": _heart_strap,
+    "narrow": _narrow,
     "rdss": _rdss,
     "mavlink": _mavlink,
     "mesh": _mesh,

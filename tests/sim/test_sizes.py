@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -118,8 +119,10 @@ def test_the_table_names_every_format(track_file, capsys):
 
 
 REFUSED = [
-    (["--profile", "narrow"], "narrow comes with the narrow-band bearers"),
-    (["--profile", "x"], "'x', allowed: ip"),
+    (["--profile", "narrow"], None),
+    (["--profile", "narrow", "--budget", "51,x"], "'51,x', allowed are whole numbers 24–2048"),
+    (["--profile", "narrow", "--budget", "23"], "'23', allowed"),
+    (["--profile", "x"], "'x', allowed: ip, narrow"),
     (["--fixes", "0"], "0, 1–240 allowed"),
     (["--fixes", "240"], None),
     (["--fixes", "306"], "306, 1–240 allowed"),
@@ -143,3 +146,23 @@ def test_a_short_track_is_refused(tmp_path, capsys):
     assert cli.main(["sizes", str(path)]) == 1
     assert "1 fixes, at least --fixes (10)" in capsys.readouterr().err
     assert cli.main(["sizes", str(path), "--fixes", "1"]) == 0
+
+
+TRACKS = sorted((Path(__file__).resolve().parents[2] / "../shared/captures/tracks").glob("*.csv.gz"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TRACKS, reason="the shared tracks are not beside this checkout")
+def test_real_tracks_reach_what_the_design_promises(capsys):
+    assert cli.main(["sizes", "--profile", "narrow", "--json", *map(str, TRACKS)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    for track in report["tracks"]:
+        fixes = {row["budget"]: row["fixes_median"] for row in track["budgets"]}
+        assert fixes[51] >= 22
+        assert fixes[78] >= 53
+        assert fixes[233] >= 210
+        assert track["ten_exact"] <= 10.5
+        told = track["reports"]
+        assert 98 <= told["messages_per_h"] <= 222
+        assert told["bytes_max"] <= 63
+        assert told["error_max_m"] <= told["bound_m"] == 25
