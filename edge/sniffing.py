@@ -87,7 +87,9 @@ def sniff(paths: list[str], seconds: float, ask: bool) -> list[dict[str, Any]]:
             _try(name, [port for port in ports if not port.is_known() and port.is_heard()], seconds)
     for name, row in DRIVERS.items():
         if ask and row.probe:
-            _try(name, [port for port in ports if not port.is_known() and not port.report()["error"]], seconds)
+            _try(
+                name, [port for port in ports if not port.is_known() and not port.report()["error"]], seconds
+            )
     found = [port.report() for port in ports]
     for port in ports:
         if port.worker is not None:
