@@ -20,6 +20,7 @@ from hub import data_folder, web_server
 from hub.api import app as api
 from hub.api.guard import Names
 from hub.broker_log import BrokerLog
+from hub.datagram import Port
 from hub.device_door import DeviceDoor
 from hub.disk_watch import DiskWatch
 from hub.identity.authority import Authority
@@ -48,7 +49,6 @@ from hub.store.budget import WARN_AT
 from hub.store.registry import SqliteRegistry
 from hub.store.segments import SegmentLog
 from hub.version import current
-from protocols import topics
 from protocols.units import MS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -118,6 +118,10 @@ class Hub:
             self.port = int(listener.getsockname()[1])
             self._wire()
             self._choose_broker()
+            if self.settings.datagrams_port:
+                host = self.settings.devices_at or self.settings.host
+                await self.datagrams.open(host, self.settings.datagrams_port)
+                stack.callback(self.datagrams.close)
             # What lives until the end is not looked at again; batches make many short-lived objects, no cycles.
             gc.collect()
             gc.freeze()
@@ -210,6 +214,9 @@ class Hub:
             self.counters,
             self.watch.tell,
         )
+        self.ingest.paths.publish = lambda topic, device, data: self.link.publish(topic, device, data)
+        self.datagrams = Port(self.inbox, clock.now_ms)
+        self.ingest.paths.to_address = self.datagrams.send
         self._load_registry()
         self._rebuild()
         self.feed = Feed(
@@ -232,7 +239,7 @@ class Hub:
             self.inbox,
             self.ingest,
             self._writer,
-            lambda device, data: self.link.publish(topics.ack, device, data),
+            lambda device, data: self.ingest.paths.acknowledge(device, data, self.clock.now_ms()),
             self.feed.tell,
             lambda: self.link.flush(),
         )
@@ -284,7 +291,7 @@ class Hub:
         )
 
     def _publish_order(self, device: int, data: bytes) -> None:
-        self.link.publish(topics.orders, device, data)
+        self.ingest.paths.send(device, data, self.clock.now_ms())
 
     def _rebuild(self) -> None:
         """The picture as the log has it, so that a restart shows last positions with honest ages."""
@@ -402,6 +409,7 @@ class Hub:
         devices = self.registry.devices
         expired = dict.fromkeys(devices.expired(now_ms), "expired")
         self.ingest.barred = expired | dict.fromkeys(devices.revoked(), "revoked")
+        self.ingest.relays = frozenset(devices.relays())
 
     # --- saying ------------------------------------------------------------------------------------------
 

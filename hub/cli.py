@@ -61,6 +61,11 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--devices-host", help="address on which devices reach the broker over TLS")
     run.add_argument("--devices-port", type=int, help="its port (default 8883)")
     run.add_argument(
+        "--datagrams-port",
+        type=int,
+        help="UDP port for gateways on lossy links, at the same address (default none)",
+    )
+    run.add_argument(
         "--print-link",
         nargs="?",
         const="commander",

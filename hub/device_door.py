@@ -108,7 +108,11 @@ class DeviceDoor:
         lines = [f"pattern write z/{realm}/+/%u/{int(lane)}" for lane in Lane]
         lines += [f"pattern read z/{realm}/+/%u/{down}" for down in "ao"]
         for device in sorted(self._devices.relays()):
-            lines += [f"user {device}", f"topic write z/{realm}/{topics.cell(device)}/{device}/r"]
+            lines += [
+                f"user {device}",
+                f"topic write {topics.relayed(realm, device)}",
+                f"topic read {topics.back(realm, device)}",
+            ]
         return ("\n".join(lines) + "\n").encode()
 
     # --- the broker --------------------------------------------------------------------------------------

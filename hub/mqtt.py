@@ -14,7 +14,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 
 from protocols import mqtt_wire, topics
@@ -255,16 +255,18 @@ class MqttLink:
     def __init__(
         self, inbox: Inbox, realm: str, host: str, port: int, *, version_5: bool, clock_ms: Callable[[], int]
     ) -> None:
-        def line(name: str, lanes: Iterable[Lane], put: Callable[[Messages], None], gulp_s: float) -> _Line:
+        def line(name: str, filters: list[str], put: Callable[[Messages], None], gulp_s: float) -> _Line:
             return _Line(
-                f"{realm}-{name}", topics.all_up(realm, lanes), put, (host, port),
+                f"{realm}-{name}", filters, put, (host, port),
                 version_5=version_5, clock_ms=clock_ms, gulp_s=gulp_s,
             )  # fmt: skip
 
         self.realm = realm
         self.version_5 = version_5
-        self._urgent = line("urgent", URGENT_LANES, inbox.put_urgent, 0.0)
-        self._rows = line("rows", ROW_LANES, inbox.put, GULP_S)
+        self._urgent = line(
+            "urgent", [*topics.all_up(realm, URGENT_LANES), topics.all_relayed(realm)], inbox.put_urgent, 0.0
+        )
+        self._rows = line("rows", topics.all_up(realm, ROW_LANES), inbox.put, GULP_S)
         self._waiting: list[bytes] = []
 
     @property

@@ -27,6 +27,7 @@ class Settings:
     mqtt_port: int = 18830
     devices_host: str = ""
     devices_port: int = 8883
+    datagrams_port: int = 0
     certificate_days: int = 90
     broker: str = ""
     public_hosts: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ _RANGES = {
     "port": (0, 65_535),
     "mqtt_port": (1, 65_535),
     "devices_port": (1, 65_535),
+    "datagrams_port": (0, 65_535),
     "certificate_days": (1, 3_650),
     "token_s": (10, 86_400),
     "session_s": (60, 30 * 86_400),

@@ -305,7 +305,6 @@ class EventCode(IntEnum):
     HEART = 14  # too high for too long, or not recovering
     STRAIN = 15  # strain index (PSI)
     HEAT = 16  # core temperature's band reaches the limit
-    FORGED_ORDER = 17  # a message down that nobody of the hub's can have sent: refused
     ENTERED = 64  # from here on nothing that is open or closed: it happened
     LEFT = 65
     ROLL_CALL = 66  # the wearer's answer to a roll-call

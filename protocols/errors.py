@@ -38,6 +38,7 @@ REASONS: Final[dict[str, int]] = {
     "teleport": 17,  # a position that nothing could have reached since the last one
     "replay": 18,  # rows that were acknowledged long ago
     "relay": 19,  # passed on by a device that may not, or not as a relay does
+    "preview": 20,  # a narrow-band preview: kept and shown, and replaced by the full rows
 }
 """Why a frame, or a part of it, was refused: word -> number on the wire."""
 

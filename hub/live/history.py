@@ -11,7 +11,7 @@ from typing import NamedTuple
 from hub.live.clock import AHEAD_MS_MAX
 from hub.live.picture import LAT, LON
 from hub.store.interface import Log, LogFrame
-from protocols import frame
+from protocols import frame, opening
 from protocols.catalog import FIELDS_BY_NAME, Kind
 from protocols.errors import FrameError
 from protocols.keys import MacKey
@@ -48,7 +48,7 @@ def open_logged(stored: LogFrame, keys: Keys) -> frame.Frame:
     failed = FrameError("unknown_device", f"device {stored.device} was never enrolled")
     for key in keys(stored.device):
         try:
-            return frame.decode(frame.open_envelope(stored.raw, key))
+            return opening.decode(stored.raw, opening.open_envelope(stored.raw, key), key)
         except FrameError as err:
             failed = err
             if err.reason != "mac":

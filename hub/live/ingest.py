@@ -24,14 +24,17 @@ from hub.live.coverage import Coverage, CoverageFull, Pair
 from hub.live.events import Event, EventBook, Said, flag_of
 from hub.live.gate import Columns, Gates, without
 from hub.live.history import open_logged
+from hub.live.paths import Paths, Way, parse_mark
 from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
 from hub.live.reported import Reported, Reporter, Row
 from hub.live.units import Units
 from hub.store.interface import ClockRow, Commit, CoverageRow, Log, LogFrame
-from protocols import acks, frame
-from protocols.catalog import ClockSource, Kind, Lane
-from protocols.errors import REASONS, FrameError, TopicError
-from protocols.topics import parse_up
+from protocols import acks, datagram, frame, opening, relay
+from protocols.catalog import Bearer, ClockSource, Kind, Lane
+from protocols.datagram import Datagram
+from protocols.errors import REASONS, FrameError, RelayError, TopicError
+from protocols.keys import MacKey
+from protocols.topics import parse_relayed, parse_up
 
 log = logging.getLogger(__name__)
 STREAMS_MAX = 200_000
@@ -91,6 +94,8 @@ class Ingest:
         self.counters = counters
         self.tell = tell  # every refusal, for those who watch
         self.barred: dict[int, str] = {}  # device -> revoked, expired
+        self.relays: frozenset[int] = frozenset()
+        self.paths = Paths(lambda _topic, _device, _data: None)
         self.events = EventBook()
         self.gates = Gates()
         self.reported = Reported(units, counters)
@@ -100,6 +105,8 @@ class Ingest:
         self._poison: dict[bytes, None] = {}
         self._unsaved_clocks: list[ClockRow] = []
         self._restoring = False
+        self._previewed: dict[int, int] = {}
+        self._alive: dict[int, int] = {}
 
     # --- 1: admit ----------------------------------------------------------------------------------------
 
@@ -116,7 +123,7 @@ class Ingest:
                 device, lane = parse_up(self.realm, topic)
                 self._admit_one(admitted, device, lane, data, now_ms)
             except TopicError:
-                self._refuse("realm", None, now_ms)
+                self._admit_elsewhere(admitted, topic, data, now_ms)
             except FrameError as err:
                 self._refuse(err.reason, device, now_ms)
             except CoverageFull:
@@ -131,12 +138,7 @@ class Ingest:
         self.tell(reason, device or 0)
 
     def _admit_one(self, admitted: Admitted, device: int, lane: Lane, data: bytes, now_ms: int) -> None:
-        barred = self.barred.get(device)
-        if barred is not None:
-            raise FrameError(barred, f"device {device} is {barred}")
-        key = self.keys.get(device)
-        if key is None:
-            raise FrameError("unknown_device", f"device {device} is not enrolled")
+        key = self._key(device)
         try:
             envelope = frame.open_envelope(data, key)
         except FrameError as err:
@@ -148,16 +150,112 @@ class Ingest:
         if envelope.lane != lane:
             # Counted only: the MAC covers the frame's own lane, so that one counts, and nothing is lost.
             self._refuse("lane", device, now_ms)
-        decoded, refused = self._decode(envelope, now_ms)
+        decoded, refused = self._decode(data, envelope, key, now_ms)
         if envelope.n == 0:
             self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
         else:
             self._admit_rows(admitted, envelope, decoded, refused, data, now_ms)
 
-    def _decode(self, envelope: frame.Envelope, now_ms: int) -> tuple[frame.Frame | None, int]:
+    def _key(self, device: int) -> MacKey:
+        barred = self.barred.get(device)
+        if barred is not None:
+            raise FrameError(barred, f"device {device} is {barred}")
+        key = self.keys.get(device)
+        if key is None:
+            raise FrameError("unknown_device", f"device {device} is not enrolled")
+        return key
+
+    # --- other ways than a device's own topic --------------------------------------------------------------
+
+    def _admit_elsewhere(self, admitted: Admitted, topic: str, data: bytes, now_ms: int) -> None:
+        """A datagram, or what a relay passed on. Only the MAC says whose it is."""
+        sender: int | None = None
+        try:
+            marked = parse_mark(topic)
+            if marked is None:
+                sender = parse_relayed(self.realm, topic)
+                if sender not in self.relays:
+                    raise RelayError(f"relay: device {sender} is not one")
+                carried = relay.unpack_up(data)
+                way, packet = Way(carried.bearer, relay=sender), carried.data
+            elif marked[0] == Datagram.ALIVE:
+                self._hear_alive(data, Way(Bearer.DATAGRAM, address=marked[1]), now_ms)
+                return
+            else:
+                way, packet = Way(Bearer.DATAGRAM, address=marked[1]), data
+            for part in opening.parts(packet):
+                self._admit_part(admitted, part, way, now_ms)
+        except TopicError:
+            self._refuse("realm", None, now_ms)
+        except RelayError:
+            self._refuse("relay", sender, now_ms)
+        except FrameError as err:
+            self._refuse(err.reason, sender, now_ms)
+
+    def _hear_alive(self, data: bytes, way: Way, now_ms: int) -> None:
+        device = datagram.peek_alive(data)
+        number = datagram.open_alive(data, self._key(device))
+        fresh = number > self._alive.get(device, -1)
+        self._alive[device] = max(number, self._alive.get(device, -1))
+        self.paths.note(device, way, now_ms, fresh=fresh)
+
+    def _admit_part(self, admitted: Admitted, data: bytes, way: Way, now_ms: int) -> None:
+        device: int | None = None
+        try:
+            device = opening.peek_device(data)
+            key = self._key(device)
+            envelope = opening.open_envelope(data, key)
+            if envelope.device != device:
+                raise FrameError("device", f"begins as device {device}, names {envelope.device}")
+            decoded, refused = self._decode(data, envelope, key, now_ms)
+            stored = len(admitted.commit.frames)
+            if envelope.is_preview:
+                self._admit_preview(admitted, envelope, decoded, data, now_ms)
+            elif envelope.n == 0:
+                self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
+            else:
+                self._admit_rows(admitted, envelope, decoded, refused, data, now_ms)
+            fresh = len(admitted.commit.frames) > stored and envelope.n > 0
+            self.paths.note(device, way, now_ms, fresh=fresh)
+        except FrameError as err:
+            self._refuse(err.reason, device, now_ms)
+        except CoverageFull:
+            self._refuse("count", device, now_ms)
+
+    def _admit_preview(
+        self,
+        admitted: Admitted,
+        envelope: frame.Envelope,
+        decoded: frame.Frame | None,
+        data: bytes,
+        now_ms: int,
+    ) -> None:
+        """Shown when it is newer than the last one, kept raw, never acknowledged: the full rows follow. One without UTC
+        cannot be dated, and is only counted."""
+        if decoded is None or decoded.utc_zero_ms is None:
+            return
+        times = [decoded.utc_zero_ms + t_ms for t_ms in decoded.t_mono_ms]
+        newest_ms = max(times)
+        if newest_ms <= self._previewed.get(envelope.device, -1):
+            self.counters.duplicates += 1
+            return
+        if newest_ms > now_ms + AHEAD_MS_MAX:
+            raise FrameError("future", f"a preview {newest_ms - now_ms} ms ahead")
+        self._previewed[envelope.device] = newest_ms
+        admitted.shown.append(Shown(decoded, [], times, 0, now_ms))
+        admitted.commit.frames.append(
+            LogFrame(
+                now_ms, envelope.device, envelope.boot, envelope.stream, 0, envelope.n, envelope.lane, envelope.kind,
+                min(times), newest_ms, None, REASONS["preview"], data,
+            )
+        )  # fmt: skip
+
+    def _decode(
+        self, data: bytes, envelope: frame.Envelope, key: MacKey, now_ms: int
+    ) -> tuple[frame.Frame | None, int]:
         """The frame, or None and why its content is refused."""
         try:
-            return frame.decode(envelope), 0
+            return opening.decode(data, envelope, key), 0
         except FrameError as err:
             reason = err.reason
         except Exception:
@@ -374,7 +472,8 @@ class Ingest:
     def _show_columns(self, changes: Changes, shown: Shown) -> None:
         decoded, _, times, tag, t_hub_ms = shown
         head = decoded.envelope
-        base = rank(head.device, head.boot, head.stream, head.row)
+        # of the same second the full row stands above its preview
+        base = -head.n if head.is_preview else rank(head.device, head.boot, head.stream, head.row)
         ranks = range(base, base + head.n)
         slot = self.units.only_slot(head.device)
         newest_ms = max(times)

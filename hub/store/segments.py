@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from hub.store.files import naming, open_reader, open_writer, signed, unsigned
 from hub.store.interface import ClockRow, Commit, CoverageRow, LogFrame
 from hub.store.migrations import Step, migrate
+from protocols import narrow
 from protocols.units import MS_PER_DAY
 
 CARRY_DAYS = 30
@@ -335,6 +336,9 @@ def date_frames(db: Database, clock: ClockRow) -> None:
 
 def mono_span(raw: bytes) -> tuple[int, int]:
     """The earliest and latest time of a stored frame on its boot's clock, ms. It was decoded once before."""
+    if narrow.is_narrow(raw):
+        times = narrow.times_ms(raw)
+        return min(times), max(times)
     elements = msgpack.Unpacker()
     elements.feed(raw)
     frame = elements.unpack()

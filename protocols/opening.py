@@ -1,0 +1,31 @@
+"""Frames of either form, wide or narrow-band, by one name each.
+
+Enters: bytes that came by any way. Leaves: what `protocols.frame` and `protocols.narrow` make of them. Callers:
+the hub, and relays that look into what they carry.
+"""
+
+from protocols import frame, narrow
+from protocols.frame import Envelope, Frame
+from protocols.keys import MacKey
+
+
+def peek_device(data: bytes) -> int:
+    """Whose frame this says it is, before its MAC is checked. FrameError when it says nothing."""
+    return narrow.peek_device(data) if narrow.is_narrow(data) else frame.peek_device(data)
+
+
+def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:
+    """An authentic frame's header. FrameError with its reason when refused."""
+    return (
+        narrow.open_envelope(data, mac_key) if narrow.is_narrow(data) else frame.open_envelope(data, mac_key)
+    )
+
+
+def decode(data: bytes, envelope: Envelope, mac_key: MacKey | None = None) -> Frame:
+    """The rows of an authentic frame. FrameError when the content is refused."""
+    return narrow.decode(envelope, mac_key) if narrow.is_narrow(data) else frame.decode(envelope, mac_key)
+
+
+def parts(data: bytes) -> list[bytes]:
+    """The frames of a packet: of a container those within it, else the bytes themselves. FrameError."""
+    return narrow.unpack_container(data) if narrow.is_container(data) else [data]
