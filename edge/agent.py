@@ -18,24 +18,30 @@ from types import FrameType
 
 from edge import identity
 from edge.apart_worker import Worker, make_worker
-from edge.bearers.mqtt import MqttBearer, State
+from edge.bearers.datagram import DatagramBearer
+from edge.bearers.interface import Bearer
+from edge.bearers.mqtt import MqttBearer
+from edge.bearers.table import Ends, make_datagrams
 from edge.clock import BootClock
 from edge.config import Config, key_files, read_key
 from edge.control import Control
+from edge.flow import Flow
 from edge.guard.guard import TICK_MS
 from edge.health import Health, battery_pct
+from edge.links import Links, of_flow
 from edge.ntrip import Ntrip
 from edge.observed import Observations
 from edge.pace import Pace
 from edge.pins import Pins
 from edge.renew import Renewer
+from edge.scheduler import DEADLINES_MS
 from edge.sender import Sender
 from edge.spool import Spool, SpoolRow
 from edge.trust import Trust
 from edge.wearer import Wearer
 from firmware_bridge.interface import Clock, Command
 from protocols import acks
-from protocols.catalog import PAGE_BITS, ClockSource, Kind, Stream, field_id
+from protocols.catalog import PAGE_BITS, BearerState, ClockSource, Kind, Stream, field_id
 from protocols.errors import AckError
 from protocols.frame import Row
 from protocols.keys import MacKey
@@ -78,16 +84,25 @@ class Agent:
             bytes.fromhex(found.signer) if found else None, config.device.realm, self._mac_key,
             {What.SEEN: lambda body, t_mono_ns: self._wearer.seen(body, self._clock.mono_ms(t_mono_ns))},
         )  # fmt: skip
-        self._renewer = Renewer(config, rng, lambda _new: self._bearer.reconnect())
-        self._bearer = MqttBearer(
+        self._renewer = Renewer(config, rng, lambda _new: self._mqtt.reconnect())
+        self._mqtt = MqttBearer(
             config.mqtt,
             config.device.realm,
             config.device.number,
-            on_up=lambda: self._sender.connected(self._clock.mono_ms(time.monotonic_ns())),
-            on_ack=self._on_ack,
-            on_order=lambda data: self._trust.hear(data, time.monotonic_ns()),
+            on_ack=self._on_mqtt_ack,
+            on_order=self._on_order,
             rng=rng,
         )
+        self._datagrams: list[DatagramBearer] = make_datagrams(
+            config,
+            self._mac_key,
+            lambda i: Ends(lambda data: self._on_datagram_ack(data, i), self._on_order),
+            rng,
+        )
+        self._bearers: list[MqttBearer | DatagramBearer] = [self._mqtt, *self._datagrams]
+        for bearer in self._bearers:
+            self._sender.attach(bearer)
+        self._links = Links()
         self._pace = Pace(self._clock, round(config.pace.row_s * 1000))
         self._wearer = Wearer(
             config, secrets.randbits(48), lambda row: self._keep(Stream.EVENTS, Kind.EVENT, row), self._tell,
@@ -104,7 +119,7 @@ class Agent:
         self._control = Control(config.spool.path.with_suffix(".sock"), self._answer)
         self._health = Health(config.spool.path)
         self._notify = Notifier(os.environ.get("NOTIFY_SOCKET"))
-        self._link = State.DOWN
+        self._link = BearerState.DOWN
         self._acks_bad = 0
         self._timers = [
             _Timer(self._commit, round(config.spool.commit_s * 1e9), start_ns),
@@ -113,6 +128,7 @@ class Agent:
             _Timer(self._notify.watchdog, 5 * 10**9, start_ns),
             _Timer(self._renew, 5 * 10**9, start_ns),
             _Timer(self._tell_observed, 10**9, start_ns),
+            _Timer(self._tell_links, 10**9, start_ns),
             _Timer(self._tell_time, 10 * 10**9, start_ns),
             _Timer(self._guard, TICK_MS * NS_PER_MS, start_ns),
         ]
@@ -151,9 +167,8 @@ class Agent:
         finally:
             self._ntrip.close()
             self._renewer.close()
-            self._bearer.close()
-            for port in self._ports:
-                port.close()
+            for worker in (*self._bearers, *self._ports):
+                worker.close()
             self._control.close()
             self._wearer.close(round(time.time() * 1000))
             self._spool.close()
@@ -164,7 +179,8 @@ class Agent:
         now_ns = time.monotonic_ns()
         for port in self._ports:
             port.maintain(now_ns)
-        self._bearer.maintain(now_ns / 1e9)
+        for bearer in self._bearers:
+            bearer.maintain(now_ns / 1e9)
         row = self._pace.idle(now_ns)
         if row is not None:
             self._keep(Stream.ROWS, Kind.STATE, row)
@@ -172,27 +188,36 @@ class Agent:
             if now_ns >= timer.due_ns:
                 timer.due_ns = now_ns + timer.every_ns
                 timer.work(now_ns)
-        if self._bearer.state != self._link:
-            self._link = self._bearer.state
-            if self._link in (State.UP, State.DOWN):
-                log.info("link %s %s", self._link.value, self._bearer.stats.last_error)
-        if self._link == State.UP:
-            self._sender.pump(self._clock.mono_ms(now_ns), self._bearer.publish)
+        self._note_link()
+        self._sender.pump(self._clock.mono_ms(now_ns))
+
+    def _note_link(self) -> None:
+        """The best of all bearers, for the log and for `status`."""
+        best = max(bearer.state for bearer in self._bearers)
+        if best == self._link:
+            return
+        self._link = best
+        if best in (BearerState.UP, BearerState.DOWN):
+            errors = [bearer.stats.last_error for bearer in self._bearers if bearer.stats.last_error]
+            log.info("link %s %s", best.name.lower(), "; ".join(errors) if best == BearerState.DOWN else "")
 
     def _wait(self) -> None:
         """Sleep until a worker's file is ready. The set is built anew each turn: descriptors come and go, and a
         number that was closed and given out again would otherwise be waited for under its old meaning."""
-        workers: list[Worker | MqttBearer | Control | Ntrip] = [
-            *self._ports, self._bearer, self._control, self._ntrip,
+        workers: list[Worker | MqttBearer | DatagramBearer | Control | Ntrip] = [
+            *self._ports, *self._bearers, self._control, self._ntrip,
         ]  # fmt: skip
         readers = {fd: worker for worker in workers if (fd := worker.fileno()) is not None}
-        bearer_fd = self._bearer.fileno()
-        writers = [bearer_fd] if bearer_fd is not None and self._bearer.wants_write() else []
-        ready, writable, _ = select.select(list(readers), writers, [], self._idle_s())
+        writers = {
+            fd: bearer
+            for bearer in self._bearers
+            if bearer.wants_write() and (fd := bearer.fileno()) is not None
+        }
+        ready, writable, _ = select.select(list(readers), list(writers), [], self._idle_s())
         for fd in ready:
             readers[fd].on_readable()
-        if writable:
-            self._bearer.on_writable()
+        for fd in writable:
+            writers[fd].on_writable()
 
     def _idle_s(self) -> float:
         """How long the loop may sleep: until a device's next question is due, IDLE_S at most."""
@@ -237,7 +262,18 @@ class Agent:
         self._sender.add(kept)
         return kept
 
-    def _on_ack(self, data: bytes) -> None:
+    def _on_order(self, data: bytes) -> None:
+        self._trust.hear(data, time.monotonic_ns())
+
+    def _on_mqtt_ack(self, data: bytes) -> None:
+        self._on_ack(data, self._mqtt)
+
+    def _on_datagram_ack(self, data: bytes, i: int) -> None:
+        if self._on_ack(data, self._datagrams[i]):
+            self._datagrams[i].heard(time.monotonic())
+
+    def _on_ack(self, data: bytes, by: Bearer) -> bool:
+        """Whether it was the hub's."""
         now_ns = time.monotonic_ns()
         try:
             ack = acks.unpack(data, self._mac_key)
@@ -245,9 +281,10 @@ class Agent:
             self._acks_bad += 1
             if self._acks_bad == 1:
                 log.warning("%s", err)
-            return
+            return False
         self._clock.hear(ClockSource.HUB, ack.t_hub_ms, now_ns)
-        self._sender.on_ack(ack, self._clock.mono_ms(now_ns))
+        self._sender.on_ack(ack, self._clock.mono_ms(now_ns), by)
+        return True
 
     # --- timers ------------------------------------------------------------------------------------
 
@@ -261,7 +298,7 @@ class Agent:
         if charge is not None:
             self._pace.take(Reading({BATTERY: charge}), now_ns)
         row = self._health.row(
-            now_ns, self._clock, self._spool, self._sender, self._bearer,
+            now_ns, self._clock, self._spool, self._sender, self._mqtt.stats.connects,
             sum(not port.status()["open"] for port in self._ports), sum(port.bad() for port in self._ports),
             sum(port.silent(now_ns) for port in self._ports), self._trust.number,
             self._ntrip.health(now_ns) | self._health_values,  # the receiver knows best how old they are
@@ -272,6 +309,13 @@ class Agent:
     def _tell_observed(self, now_ns: int) -> None:
         for row in self._observed.due(self._clock.mono_ms(now_ns)):
             self._keep(Stream.ROWS, Kind.OBSERVED, row)
+
+    def _tell_links(self, now_ns: int) -> None:
+        now_ms = self._clock.mono_ms(now_ns)
+        waiting = self._sender.waiting_rows()
+        states = [of_flow(place, flow, waiting, now_ms) for place, flow in enumerate(self._sender.flows)]
+        for row in self._links.due(states, now_ms):
+            self._keep(Stream.ROWS, Kind.LINK, row)
 
     def _tell_time(self, now_ns: int) -> None:
         """Boards have no clock of their own to trust."""
@@ -310,7 +354,7 @@ class Agent:
             kept = self._wearer.sos(now_ms) if question == "sos" else self._wearer.cancel(now_ms)
             if kept is None:
                 return {"error": "no SOS is open"}
-            return {"row": kept.row, "sent": self._link == State.UP}
+            return {"row": kept.row, "sent": self._link == BearerState.UP}
         if question.startswith("duty "):
             error = self._wearer.set_duty(question[5:], now_ms)
             return {"error": error} if error else self._wearer.guard.status(now_ms)
@@ -329,15 +373,32 @@ class Agent:
             if held and held.mqtt_tls
             else None,
             "trust": self._trust.status(),
-            "link": self._link.value,
+            "link": self._link.name.lower(),
             "utc_known": self._clock.source.name.lower(),
             "waiting_rows": self._sender.waiting_rows(),
             "bad_acknowledgements": self._acks_bad,
             "ports": {port.name: port.status() for port in self._ports},
             "corrections": self._ntrip.status(time.monotonic_ns()),
-            "bearer": asdict(self._bearer.stats),
+            "bearer": asdict(self._mqtt.stats),
+            "bearers": {flow.bearer.traits.name: self._bearer_status(flow) for flow in self._sender.flows},
             "sender": asdict(self._sender.stats),
             "spool": asdict(self._spool.stats),
+        }
+
+    def _bearer_status(self, flow: Flow) -> dict[str, object]:
+        now_ms = self._clock.mono_ms(time.monotonic_ns())
+        state = of_flow(0, flow, self._sender.waiting_rows(), now_ms)._asdict()
+        lanes = [lane.name.lower() for lane in DEADLINES_MS if self._sender.scheduler.chosen(lane) is flow]
+        told = {
+            key: state[key] for key in ("loss_permille", "delay_ms", "ok_age_s", "sent_frames", "sent_bytes")
+        }
+        return {
+            "kind": flow.bearer.traits.kind.name.lower(),
+            "state": flow.bearer.state.name.lower(),
+            "lanes": lanes,
+            "rate_bps": flow.rate_bps and round(flow.rate_bps),
+            **told,
+            **asdict(flow.bearer.stats),
         }
 
 

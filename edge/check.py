@@ -13,7 +13,7 @@ from typing import Any
 
 from edge import identity
 from edge.apart_worker import Worker, make_worker
-from edge.bearers.mqtt import MqttBearer, State
+from edge.bearers.mqtt import MqttBearer, Phase
 from edge.config import Config, key_files, read_key
 from edge.ntrip import Ntrip
 from firmware_bridge.drivers import DRIVERS
@@ -38,7 +38,7 @@ class _Hub:
             self._mac_key, Kind.HELD, device=number, boot=secrets.randbits(63), t_mono_ms=0, body=[NO_BOOT, 0]
         )
         self.bearer = MqttBearer(
-            config.mqtt, realm, number, on_up=lambda: None, on_ack=self._hear, on_order=lambda _data: None,
+            config.mqtt, realm, number, on_ack=self._hear, on_order=lambda _data: None,
             rng=random.Random(1),
         )  # fmt: skip
         self._asked_ns = 0
@@ -63,7 +63,7 @@ class _Hub:
     def report(self) -> dict[str, object]:
         stats = self.bearer.stats
         return {
-            "broker": self.bearer.state == State.UP,
+            "broker": self.bearer.phase == Phase.UP,
             "answers": self.rtt_ms is not None,
             "rtt_ms": self.rtt_ms,
             "error": self.error or stats.last_error,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from edge import identity
 from edge.guard.settings import GuardConfig, Person
@@ -20,6 +20,7 @@ from firmware_bridge.drivers import AUTO, DRIVERS
 from firmware_bridge.interface import no_options
 from protocols.errors import TopicError
 from protocols.keys import KEY_BYTES
+from protocols.links import NAME_CHARS_MAX
 from protocols.topics import DEVICE_MAX, check_realm
 
 
@@ -70,16 +71,87 @@ class PortConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class MqttConfig:
-    """The hub's broker. Files are empty for none; `cert_file` may hold the key too."""
+class RouteConfig:
+    """One way to the hub's brokers: a host, and the network interface to leave by, "" for any."""
 
     host: str = "127.0.0.1"
     port: int = 18830
+    interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """The hub's broker, and further routes to it or to its standby in order of preference. Files are empty for none;
+    `cert_file` may hold the key too."""
+
+    name: str = "mqtt"
+    cost: int = 1
+    host: str = "127.0.0.1"
+    port: int = 18830
+    interface: str = ""
+    route: tuple[RouteConfig, ...] = ()
     version: str = "auto"
     keepalive_s: int = 20
     ca_file: Path | None = None
     cert_file: Path | None = None
     cert_key_file: Path | None = None
+
+    def routes(self) -> tuple[RouteConfig, ...]:
+        """All of them, the best first."""
+        return (RouteConfig(self.host, self.port, self.interface), *self.route)
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramConfig:
+    """[[bearer]] of kind "datagram": UDP to the hub, or to a relay in the same LAN. Without `host` it is off."""
+
+    kind: str = "datagram"
+    name: str = "udp"
+    cost: int = 2
+    host: str = ""
+    port: int = 18832
+    interface: str = ""
+    history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """[[bearer]] of kind "mesh": LoRa by the radio of a [[port]] with driver "mesh". `to`: the relay's node number, 0
+    for all. Above `use_pct_max` of the channel only alarms go."""
+
+    kind: str = "mesh"
+    name: str = "lora"
+    cost: int = 5
+    port: str = "mesh"
+    to: int = 0
+    use_pct_max: float = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class RdssConfig:
+    """[[bearer]] of kind "rdss": BeiDou short messages by the terminal of a [[port]] with driver "rdss". `to`: the
+    card number of the hub's terminal. `every_s`: the least time between messages that are no alarm."""
+
+    kind: str = "rdss"
+    name: str = "beidou"
+    cost: int = 9
+    port: str = "rdss"
+    to: int = 0
+    every_s: float = 60.0
+
+
+BearerConfig = DatagramConfig | MeshConfig | RdssConfig
+BEARERS: dict[str, type[BearerConfig]] = {"datagram": DatagramConfig, "mesh": MeshConfig, "rdss": RdssConfig}
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """Whether this gateway carries frames of others who reach only it: `listen` is the address of its UDP port in the
+    LAN, "" for none; its radio and its BeiDou terminal are heard anyway."""
+
+    on: bool = False
+    listen: str = ""
+    port: int = 18832
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +180,8 @@ class Config:
     pace: PaceConfig = field(default_factory=PaceConfig)
     ports: tuple[PortConfig, ...] = ()
     mqtt: MqttConfig = field(default_factory=MqttConfig)
+    bearers: tuple[BearerConfig, ...] = ()
+    relay: RelayConfig = field(default_factory=RelayConfig)
     ntrip: NtripConfig = field(default_factory=NtripConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
     person: Person = field(default_factory=Person)
@@ -174,18 +248,34 @@ def _build(raw: dict[str, Any], base: Path) -> Config:
         "spool": SpoolConfig,
         "pace": PaceConfig,
         "mqtt": MqttConfig,
+        "relay": RelayConfig,
         "ntrip": NtripConfig,
         "guard": GuardConfig,
         "person": Person,
     }
-    _known(raw, [*sections, "port"], "section")
+    _known(raw, [*sections, "port", "bearer"], "section")
     raw, found = _with_identity(raw, base)
     parts = {name: _section(kind, name, raw.get(name, {}), base) for name, kind in sections.items()}
-    tables = raw.get("port", [])
-    if not isinstance(tables, list):
-        raise ConfigError("port: write [[port]], one table for each port")
+    tables = _tables(raw.get("port", []), "port")
     ports = tuple(_section(PortConfig, f"port {i + 1}", table, base) for i, table in enumerate(tables))
-    return Config(ports=tuple(_with_options(port, base) for port in ports), identity=found, **parts)
+    bearers = tuple(_bearer(table, base) for table in _tables(raw.get("bearer", []), "bearer"))
+    return Config(
+        ports=tuple(_with_options(port, base) for port in ports), bearers=bearers, identity=found, **parts
+    )
+
+
+def _tables(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{name}: write [[{name}]], one table for each {name}")
+    return value
+
+
+def _bearer(table: Any, base: Path) -> BearerConfig:
+    kind = table.get("kind") if isinstance(table, dict) else None
+    if kind not in BEARERS:
+        raise ConfigError(f"bearer: kind {kind!r}, allowed are {', '.join(BEARERS)}")
+    made: BearerConfig = _section(BEARERS[kind], f"bearer {table.get('name', kind)}", table, base)
+    return made
 
 
 def _with_options(port: PortConfig, base: Path) -> PortConfig:
@@ -250,6 +340,11 @@ def _typed(where: str, wanted: Any, value: Any, base: Path) -> Any:
         if not isinstance(value, str):
             raise ConfigError(f"{where}: a path in quotes is needed, got {value!r}")
         return base / value if value else None
+    if get_origin(wanted) is tuple:
+        return tuple(
+            _section(get_args(wanted)[0], f"{where} {i + 1}", table, base)
+            for i, table in enumerate(_tables(value, where))
+        )
     if wanted is Any:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: a table is needed, got {type(value).__name__}")
@@ -288,6 +383,11 @@ def _check(config: Config) -> Config:
         raise ConfigError("mqtt: cert_key_file needs a cert_file")
     if config.mqtt.cert_file is not None and config.mqtt.ca_file is None:
         raise ConfigError("mqtt: cert_file needs a ca_file: without it there is no TLS")
+    for route in config.mqtt.routes():
+        _within("mqtt.route.port", route.port, 1, 65_535)
+        _check_interface("mqtt", route.interface)
+    _within("relay.port", config.relay.port, 1, 65_535)
+    _check_bearers(config)
     names = [port.name for port in config.ports]
     for port in config.ports:
         _check_port(port, names)
@@ -298,6 +398,34 @@ def _check(config: Config) -> Config:
     if config.ntrip.host:
         _check_ntrip(config.ntrip, names)
     return config
+
+
+def _check_bearers(config: Config) -> None:
+    drivers = {port.name: port.driver for port in config.ports}
+    names = [config.mqtt.name, *(bearer.name for bearer in config.bearers)]
+    for bearer in (config.mqtt, *config.bearers):
+        where = f"bearer {bearer.name}"
+        if not 0 < len(bearer.name) <= NAME_CHARS_MAX or names.count(bearer.name) > 1:
+            raise ConfigError(f"{where}: a name of its own, 1–{NAME_CHARS_MAX} characters, is needed")
+        _within(f"{where}.cost", bearer.cost, 0, 1_000)
+        if isinstance(bearer, DatagramConfig):
+            _within(f"{where}.port", bearer.port, 1, 65_535)
+            _check_interface(where, bearer.interface)
+        elif isinstance(bearer, MeshConfig | RdssConfig):
+            if drivers.get(bearer.port) not in (bearer.kind, AUTO):
+                raise ConfigError(f"{where}.port: {bearer.port!r} is no [[port]] with driver {bearer.kind!r}")
+            _within(f"{where}.to", bearer.to, 0, 2**32 - 1)
+        if isinstance(bearer, RdssConfig):
+            if not bearer.to:
+                raise ConfigError(f"{where}.to: the card number of the hub's terminal is needed")
+            _within(f"{where}.every_s", bearer.every_s, 1, 86_400)
+        if isinstance(bearer, MeshConfig):
+            _within(f"{where}.use_pct_max", bearer.use_pct_max, 1, 100)
+
+
+def _check_interface(where: str, interface: str) -> None:
+    if len(interface) > 15 or not interface.isascii() or " " in interface or "/" in interface:
+        raise ConfigError(f"{where}.interface: {interface!r}, 1–15 characters such as wwan0 are allowed")
 
 
 def _check_ntrip(ntrip: NtripConfig, ports: list[str]) -> None:

@@ -8,7 +8,6 @@ import os
 import time
 from pathlib import Path
 
-from edge.bearers.mqtt import MqttBearer
 from edge.clock import BootClock
 from edge.sender import Sender
 from edge.spool import Spool
@@ -54,7 +53,7 @@ class Health:
         self._at_ns: int | None = None
 
     def row(
-        self, t_mono_ns: int, clock: BootClock, spool: Spool, sender: Sender, bearer: MqttBearer,
+        self, t_mono_ns: int, clock: BootClock, spool: Spool, sender: Sender, connects: int,
         ports_down: int, serial_bad: int, ports_silent: int, key_list: int | None, told: dict[int, int],
     ) -> Row:  # fmt: skip
         """One row of the HEALTH page. `told`: what devices said of it since the row before, by field id."""
@@ -68,7 +67,7 @@ class Health:
             "spool_kib": spool.size_bytes() // 1024,
             "backlog_s": spool.backlog_ms(now_ms) // 1000,
             "rtt_ms": sender.stats.rtt_ms,
-            "reconnects": max(0, bearer.stats.connects - 1),
+            "reconnects": max(0, connects - 1),
             "cpu_permille": self._cpu(t_mono_ns),
             "cpu_dc": cpu_dc(),
             "rss_kib": rss_kib(),

@@ -1,6 +1,7 @@
 """The MQTT bearer: frames up, acknowledgements and orders down, over TCP or TLS.
 
-Enters: topics and bytes to publish. Leaves: bytes of the two topics down, and whether the link is up.
+Enters: frames to publish. Leaves: bytes of the topics down, and whether the link is up. One session at a time goes to
+one of several routes, brokers or networks of the same hub, in order of preference (`edge.bearers.routes`).
 Called by `edge.agent` from its one loop: paho's socket is read and written there. Only connecting, which can
 block for seconds on a dead network, runs in a thread of its own, and the loop touches the client only after.
 
@@ -14,7 +15,6 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -24,37 +24,31 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.config import MqttConfig
+from edge.bearers.binding import BoundClient, connect
+from edge.bearers.interface import BearerStats, Traits
+from edge.bearers.routes import Routes
+from edge.config import MqttConfig, RouteConfig
 from protocols import topics
-from protocols.catalog import Lane
+from protocols.catalog import Bearer, BearerState, Lane
+from protocols.frame import FRAME_BYTES_MAX
 
 BACKOFF_S_MIN = 1.0
 BACKOFF_S_MAX = 60.0
 CONNECT_TIMEOUT_S = 10.0
 CONNACK_TIMEOUT_S = 10.0
-DOWN_QOS = (0, 1)
-"""Of acknowledgements and of orders."""
+DOWN_QOS = (0, 1, 1)
+"""Of acknowledgements, of orders, of what is for those behind a relay."""
 BROKEN = (ValueError, TypeError, IndexError, KeyError, struct.error, MQTTException)
 """What paho raises on bytes that are not MQTT; a broker must not be able to stop the agent."""
 
 
-class State(Enum):
+class Phase(Enum):
     """Where the link is."""
 
     DOWN = "down"
     CONNECTING = "connecting"
     OPENING = "opening"  # TCP is up, the broker has not answered yet
     UP = "up"
-
-
-@dataclass(slots=True)
-class BearerStats:
-    """Counters since the start."""
-
-    connects: int = 0
-    failures: int = 0
-    denied: int = 0
-    last_error: str = ""
 
 
 class MqttBearer:
@@ -66,16 +60,19 @@ class MqttBearer:
         realm: str,
         device: int,
         *,
-        on_up: Callable[[], None],
         on_ack: Callable[[bytes], None],
         on_order: Callable[[bytes], None],
         rng: random.Random,
+        on_back: Callable[[bytes], None] | None = None,
     ) -> None:
+        """`on_back`: of a relay, takes what is for those behind it."""
         self._config = config
         self._realm = realm
         self._device = device
-        self._on_up = on_up
         self._down = {topics.ack(realm, device): on_ack, topics.orders(realm, device): on_order}
+        if on_back is not None:
+            self._down[topics.back(realm, device)] = on_back
+        self._relayed = topics.relayed(realm, device)
         self._rng = rng
         self._topics = {lane: topics.up(realm, device, lane) for lane in Lane}
         self._v5 = config.version != "3.1.1"
@@ -85,21 +82,44 @@ class MqttBearer:
         self._retry_s = 0.0
         self._backoff_s = BACKOFF_S_MIN
         self._opened_s = 0.0
-        self.state = State.DOWN
+        self._is_heard = False
+        self._probe: threading.Thread | None = None
+        self._probe_ok = False
+        self._routes = Routes(1 + len(config.route))
+        self._is_private = config.ca_file is not None
+        self.phase = Phase.DOWN
         self.stats = BearerStats()
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(
+            Bearer.MQTT, self._config.name, self._config.cost, FRAME_BYTES_MAX, is_private=self._is_private
+        )
+
+    @property
+    def state(self) -> BearerState:
+        """UP: the broker lets us hear the hub's answers too."""
+        if self.phase == Phase.UP and self._is_heard:
+            return BearerState.UP
+        return BearerState.DOWN if self.phase == Phase.DOWN else BearerState.CONNECTING
+
+    @property
+    def route(self) -> RouteConfig:
+        """The one that is used, or tried."""
+        return self._config.routes()[self._routes.current]
 
     # --- for the loop ------------------------------------------------------------------------------
 
     def fileno(self) -> int | None:
         """The socket to wait on, or None while there is none or a thread owns it."""
-        if self.state not in (State.OPENING, State.UP) or self._client is None:
+        if self.phase not in (Phase.OPENING, Phase.UP) or self._client is None:
             return None
         sock = self._client.socket()
         return None if sock is None or sock.fileno() < 0 else sock.fileno()
 
     def wants_write(self) -> bool:
         return (
-            self.state in (State.OPENING, State.UP) and self._client is not None and self._client.want_write()
+            self.phase in (Phase.OPENING, Phase.UP) and self._client is not None and self._client.want_write()
         )
 
     def on_readable(self) -> None:
@@ -123,34 +143,43 @@ class MqttBearer:
 
     def maintain(self, t_mono_s: float) -> None:
         """Connect when it is time, finish a connection that a thread made, keep the session alive."""
-        if self.state == State.DOWN:
+        if self.phase == Phase.DOWN:
             if t_mono_s >= self._retry_s:
                 self._start(t_mono_s)
-        elif self.state == State.CONNECTING:
+        elif self.phase == Phase.CONNECTING:
             self._finish(t_mono_s)
         elif self._client is not None:
             self._client.loop_misc()
-            if self.state == State.OPENING and t_mono_s - self._opened_s > CONNACK_TIMEOUT_S:
+            if self.phase == Phase.OPENING and t_mono_s - self._opened_s > CONNACK_TIMEOUT_S:
                 self._fail("no answer from the broker", t_mono_s)
             elif (sock := self._client.socket()) is None or sock.fileno() < 0:
                 self._fail(self.stats.last_error or "connection lost", t_mono_s)
+            elif self.phase == Phase.UP:
+                self._look_for_better(t_mono_s)
 
     def publish(self, lane: Lane, data: bytes) -> bool:
         """Hand one frame over. False when the link is down or its socket is behind; try again later."""
         client = self._client
-        if self.state != State.UP or client is None or client.want_write():
+        if self.phase != Phase.UP or client is None or client.want_write():
             return False
         qos = 1 if lane <= Lane.RECEIPTS else 0
         return client.publish(self._topics[lane], data, qos=qos).rc == paho.MQTT_ERR_SUCCESS
 
+    def pass_on(self, data: bytes) -> bool:
+        """Of a relay: what it carries of others. False as in `publish`."""
+        client = self._client
+        if self.phase != Phase.UP or client is None or client.want_write():
+            return False
+        return client.publish(self._relayed, data, qos=0).rc == paho.MQTT_ERR_SUCCESS
+
     def reconnect(self) -> None:
         """Leave and come back at the next turn, with the certificate that is on the disk by then."""
-        if self.state == State.UP:
+        if self.phase == Phase.UP:
             self.close()
 
     def close(self) -> None:
         """Say goodbye and let go of the socket."""
-        if self._client is not None and self.state == State.UP:
+        if self._client is not None and self.phase == Phase.UP:
             self._client.disconnect()
             self._client.loop_write()
         self._drop()
@@ -158,7 +187,7 @@ class MqttBearer:
     # --- connecting --------------------------------------------------------------------------------
 
     def _start(self, t_mono_s: float) -> None:
-        self.state = State.CONNECTING
+        self.phase = Phase.CONNECTING
         self._thread_error = None
         try:
             self._client = self._make_client()
@@ -169,7 +198,9 @@ class MqttBearer:
         self._thread.start()
 
     def _make_client(self) -> paho.Client:
-        client = paho.Client(
+        route = self.route
+        client = BoundClient(
+            route.interface,
             CallbackAPIVersion.VERSION2,
             client_id=f"z{self._device}m",
             protocol=MQTTProtocolVersion.MQTTv5 if self._v5 else MQTTProtocolVersion.MQTTv311,
@@ -189,7 +220,7 @@ class MqttBearer:
         client.on_message = self._message
         client.on_publish = self._published
         client.on_subscribe = self._subscribed
-        client.connect_async(self._config.host, self._config.port, self._config.keepalive_s)
+        client.connect_async(route.host, route.port, self._config.keepalive_s)
         return client
 
     def _connect(self, client: paho.Client) -> None:
@@ -206,26 +237,47 @@ class MqttBearer:
         if self._thread_error is not None:
             self._fail(self._thread_error, t_mono_s)
             return
-        self.state = State.OPENING
+        self.phase = Phase.OPENING
         self._opened_s = t_mono_s
 
     def _fail(self, why: str, t_mono_s: float) -> None:
         """Back off with decorrelated jitter, 1–60 s, so that a fleet does not come back all at once."""
-        answered = self.state == State.UP
-        if self.state == State.OPENING and self._config.version == "auto":
+        answered = self.phase == Phase.UP
+        if self.phase == Phase.OPENING and self._config.version == "auto":
             # a broker of 3.1.1 only drops a client of MQTT 5 before it answers
             self._v5 = not self._v5
         self._drop()
+        self._routes.failed(t_mono_s)
         self.stats.failures += 1
         self.stats.last_error = why
-        if answered:
+        if answered or self._routes.is_untried:
             self._backoff_s = BACKOFF_S_MIN
         self._backoff_s = min(BACKOFF_S_MAX, self._rng.uniform(BACKOFF_S_MIN, 3 * self._backoff_s))
         self._retry_s = t_mono_s + self._backoff_s
 
+    def _look_for_better(self, t_mono_s: float) -> None:
+        """While a later route serves, knock at the first one now and then; go back when it answered each time."""
+        if self._probe is not None and not self._probe.is_alive():
+            self._probe = None
+            if self._routes.probed(t_mono_s, self._probe_ok):
+                self.close()
+                self._retry_s = t_mono_s
+        elif self._probe is None and self._routes.probe_due(t_mono_s):
+            self._probe_ok = False
+            self._probe = threading.Thread(target=self._knock, args=(self._config.routes()[0],), daemon=True)
+            self._probe.start()
+
+    def _knock(self, route: RouteConfig) -> None:
+        """A thread: whether something takes a connection there."""
+        try:
+            connect(route.host, route.port, route.interface, CONNECT_TIMEOUT_S).close()
+        except OSError:
+            return
+        self._probe_ok = True
+
     def _drop(self) -> None:
         client, self._client = self._client, None
-        self.state = State.DOWN
+        self.phase, self._is_heard = Phase.DOWN, False
         if client is not None:
             self._drop_socket(client)
 
@@ -242,21 +294,21 @@ class MqttBearer:
         if code.is_failure:
             self.stats.last_error = f"refused: {code}"
             return
-        self.state = State.UP
+        self.phase = Phase.UP
+        self._routes.worked(self._opened_s)
         self.stats.connects += 1
         self.stats.last_error = ""
         self._backoff_s = BACKOFF_S_MIN
-        client.subscribe([(topic, qos) for topic, qos in zip(self._down, DOWN_QOS, strict=True)])
+        client.subscribe([(topic, qos) for topic, qos in zip(self._down, DOWN_QOS, strict=False)])
 
     def _subscribed(
         self, _client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _props: Properties | None
     ) -> None:
-        for code, what in zip(codes, ("acknowledgements", "orders"), strict=False):
+        for code, what in zip(codes, ("acknowledgements", "orders", "what is for others"), strict=False):
             if code.is_failure:
                 self.stats.denied += 1
                 self.stats.last_error = f"may not hear {what}: {code}"
-        if codes and not codes[0].is_failure:
-            self._on_up()
+        self._is_heard = bool(codes) and not codes[0].is_failure
 
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Properties | None

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from edge.bearers.interface import BearerStats, Traits
 from edge.sender import Sender
 from edge.spool import Spool
 from protocols import acks, frame
 from protocols.acks import Ack
-from protocols.catalog import Kind, Lane
+from protocols.catalog import Bearer, BearerState, Kind, Lane
 from protocols.intervals import Intervals
 from protocols.keys import MacKey
 
@@ -36,6 +37,10 @@ class FakeHub:
         self.bodies: list[tuple[Kind, list[int]]] = []
         self.deaf = False
         self.full = False
+
+        self.state = BearerState.UP
+        self.stats = BearerStats()
+        self.traits = Traits(Bearer.MQTT, "mqtt", 1, frame.FRAME_BYTES_MAX)
 
     def publish(self, lane: Lane, data: bytes) -> bool:
         if self.full:
@@ -188,8 +193,9 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
-def sender(spool: Spool) -> Sender:
+def sender(spool: Spool, hub: FakeHub) -> Sender:
     made = Sender(spool, KEY, 1001, live_ms=1000)
+    made.attach(hub)
     made.start()
     return made
 

@@ -10,11 +10,14 @@ import pytest
 from edge.config import (
     Config,
     ConfigError,
+    DatagramConfig,
     Device,
     MqttConfig,
     NtripConfig,
     PaceConfig,
     PortConfig,
+    RelayConfig,
+    RouteConfig,
     SpoolConfig,
     load,
     read_key,
@@ -31,14 +34,17 @@ SECTIONS = {
     "guard": GuardConfig,
     "person": Person,
     "port": PortConfig,
+    "relay": RelayConfig,
+    "bearer": DatagramConfig,
 }
 
 
 def test_the_sample_holds_every_key_with_its_default_under_a_sentence(tmp_path: Path) -> None:
     raw = tomllib.loads(SAMPLE)
     assert set(raw) == set(SECTIONS)
+    assert set(raw["mqtt"]["route"][0]) == {spec.name for spec in fields(RouteConfig)}
     for name, kind in SECTIONS.items():
-        table = raw[name][0] if name == "port" else raw[name]
+        table = raw[name][0] if name in ("port", "bearer") else raw[name]
         assert set(table) == {spec.name.rstrip("_") for spec in fields(kind)}, name
     assert SAMPLE.count("\n# ") >= sum(len(fields(kind)) for kind in SECTIONS.values()) - 2
     path = tmp_path / "edge.toml"
@@ -62,6 +68,14 @@ BAD = [
     ("[mqtt]\nversion = '4'", '"auto", "5" or "3.1.1" allowed'),
     ("[mqtt]\ncert_key_file = 'a'", "cert_key_file needs a cert_file"),
     ("[mqtt]\ncert_file = 'a'", "cert_file needs a ca_file"),
+    ("[[bearer]]\nkind = 'pigeon'", "bearer: kind 'pigeon', allowed are datagram, mesh, rdss"),
+    ("[[bearer]]\nkind = 'mesh'\nhost = 'a'", "unknown key in [bearer mesh] 'host'"),
+    ("[[bearer]]\nkind = 'mesh'", "bearer lora.port: 'mesh' is no [[port]] with driver 'mesh'"),
+    ("[[bearer]]\nkind = 'datagram'\nname = 'mqtt'", "bearer mqtt: a name of its own"),
+    ("[[bearer]]\nkind = 'datagram'\ninterface = 'a b'", "bearer udp.interface: 'a b', 1–15 characters"),
+    ("[[mqtt.route]]\nport = 0", "mqtt.route.port: 0, 1–65535 allowed"),
+    ("[mqtt]\nroute = 5", "mqtt.route: write [[mqtt.route]]"),
+    ("[[mqtt.route]]\nhots = 'x'", "unknown key in [mqtt.route 1] 'hots'; did you mean 'host'?"),
     ("[ntrip]\nhost = 'h'\nmountpoint = 'M'", "ntrip.port: 'gnss' is no port; known are none"),
     ("[ntrip]\nhost = 'h'", "ntrip.mountpoint: '', 1–200 characters"),
     ("[ntrip]\nhost = 'h'\nmountpoint = 'a b'", "ntrip.mountpoint: 'a b', 1–200 characters"),

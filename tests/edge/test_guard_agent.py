@@ -40,6 +40,7 @@ class Gateway:
         self.spool = Spool(self.config.spool.path, boot, 2**24)
         self.spool.open()
         self.sender = Sender(self.spool, mac_key, 1001, live_ms=1_000)
+        self.sender.attach(hub)
         self.commands: list[Command] = []
         self.wearer = Wearer(self.config, boot, self.keep, self.commands.append, self.sender.where)
         self.t_ms = 0
@@ -55,7 +56,7 @@ class Gateway:
             self.t_ms += 200
             if values and i % 5 == 0:
                 self.wearer.hear(Reading({field_id(k): v for k, v in values.items()}), self.t_ms)
-            self.sender.pump(self.t_ms, self.hub.publish)
+            self.sender.pump(self.t_ms)
             self.wearer.tick(self.t_ms, UTC_MS + self.t_ms, False)
             if acknowledges:
                 for ack in self.hub.acks():

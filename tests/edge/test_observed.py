@@ -67,6 +67,7 @@ def test_a_name_goes_once_an_hour_and_a_message_always() -> None:
 
 def test_rows_of_both_kinds_go_through_spool_and_frames(spool: Spool, hub: Any, mac_key: MacKey) -> None:
     sender = Sender(spool, mac_key, 7, live_ms=1_000)
+    sender.attach(hub)
     words = (1, 7, 1, "北坡安全")
     sender.add(spool.append(Stream.ROWS, Kind.SAID, Row(1_000, {}, words), None, ClockSource.NONE))
     values = {0: 2, 1: 413_000_000, 2: 366_500_000}
@@ -78,8 +79,9 @@ def test_rows_of_both_kinds_go_through_spool_and_frames(spool: Spool, hub: Any, 
         sent.append(frame.decode(frame.open_envelope(data, mac_key)))
         return True
 
+    hub.publish = publish
     for now_ms in range(2_000, 20_000, 1_000):
-        sender.pump(now_ms, publish)
+        sender.pump(now_ms)
     kinds = {one.envelope.kind: one for one in sent}
     assert kinds[Kind.SAID].body == [list(words)]
     assert kinds[Kind.OBSERVED].columns == {bit: [value] for bit, value in values.items()}
