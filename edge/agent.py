@@ -21,7 +21,7 @@ from edge.apart_worker import Worker, make_worker
 from edge.bearers.datagram import DatagramBearer
 from edge.bearers.interface import Bearer
 from edge.bearers.mqtt import MqttBearer
-from edge.bearers.table import Ends, make_datagrams
+from edge.bearers.table import Ends, make_datagrams, make_narrow
 from edge.clock import BootClock
 from edge.config import Config, key_files, read_key
 from edge.control import Control
@@ -29,10 +29,12 @@ from edge.flow import Flow
 from edge.guard.guard import TICK_MS
 from edge.health import Health, battery_pct
 from edge.links import Links, of_flow
+from edge.narrow_sender import NarrowSender, Way
 from edge.ntrip import Ntrip
 from edge.observed import Observations
 from edge.pace import Pace
 from edge.pins import Pins
+from edge.relay import End, Relay
 from edge.renew import Renewer
 from edge.scheduler import DEADLINES_MS
 from edge.sender import Sender
@@ -41,7 +43,8 @@ from edge.trust import Trust
 from edge.wearer import Wearer
 from firmware_bridge.interface import Clock, Command
 from protocols import acks
-from protocols.catalog import PAGE_BITS, BearerState, ClockSource, Kind, Stream, field_id
+from protocols.catalog import PAGE_BITS, BearerState, ClockSource, Kind, Lane, Stream, field_id
+from protocols.datagram import Datagram
 from protocols.errors import AckError
 from protocols.frame import Row
 from protocols.keys import MacKey
@@ -92,6 +95,7 @@ class Agent:
             on_ack=self._on_mqtt_ack,
             on_order=self._on_order,
             rng=rng,
+            on_back=(lambda data: self._relay.on_back(data)) if config.relay.on else None,
         )
         self._datagrams: list[DatagramBearer] = make_datagrams(
             config,
@@ -115,6 +119,16 @@ class Agent:
         self._ports = [
             make_worker(port, self._on_sample, config.device.number, self._pins) for port in config.ports
         ]
+        self._narrow = NarrowSender(
+            self._sender, self._mac_key, config.device.number, make_narrow(config, self._ports)
+        )
+        self._relay = Relay(
+            config.relay,
+            config.device.number,
+            self._mqtt.pass_on,
+            self._narrow_back,
+            self._narrow.carried.append,
+        )
         self._ntrip = Ntrip(config.ntrip, self._correct, rng)
         self._control = Control(config.spool.path.with_suffix(".sock"), self._answer)
         self._health = Health(config.spool.path)
@@ -143,7 +157,10 @@ class Agent:
         """Read, send and keep until stopped. The spool is committed on the way out."""
         self._spool.open()
         if self._spool.stats.quarantined:
-            log.error("spool was damaged and is set aside as %s", self._spool.stats.quarantined)
+            log.error(
+                "spool was damaged and is set aside as %s; %s rows were saved", self._spool.stats.quarantined,
+                self._spool.stats.salvaged_rows,
+            )  # fmt: skip
         if self._spool.stats.memory_only:
             log.error(
                 "the disk refuses the spool (%s): rows are kept in memory only", self._spool.stats.memory_only
@@ -167,7 +184,7 @@ class Agent:
         finally:
             self._ntrip.close()
             self._renewer.close()
-            for worker in (*self._bearers, *self._ports):
+            for worker in (*self._bearers, *self._ports, self._relay):
                 worker.close()
             self._control.close()
             self._wearer.close(round(time.time() * 1000))
@@ -188,8 +205,37 @@ class Agent:
             if now_ns >= timer.due_ns:
                 timer.due_ns = now_ns + timer.every_ns
                 timer.work(now_ns)
+        self._relay.maintain(now_ns / 1e9)
         self._note_link()
         self._sender.pump(self._clock.mono_ms(now_ns))
+        self._pump_narrow(self._clock.mono_ms(now_ns))
+        self._relay.pump()
+
+    def _pump_narrow(self, now_ms: int) -> None:
+        """Take what came by radio and BeiDou, and send what must go there."""
+        for way in self._narrow.ways:
+            for number, data in way.bearer.taken():
+                self._hear_narrow(way, number, data, now_ms)
+        self._narrow.pump(now_ms)
+
+    def _hear_narrow(self, way: Way, number: int, data: bytes, now_ms: int) -> None:
+        """Everybody hears everything there: what is another's fails at its MAC, and is no news."""
+        if data[0] == Datagram.ACK:
+            ack = self._opened_ack(data[1:])
+            if ack is not None:
+                way.heard(now_ms)
+                self._take_ack(ack, None)
+        elif data[0] == Datagram.ORDER:
+            self._trust.hear(data[1:], time.monotonic_ns(), overheard=True)
+        else:
+            kind = way.bearer.traits.kind
+            self._relay.hear(kind, data, End(kind, None, number))
+
+    def _narrow_back(self, end: End, message: bytes) -> None:
+        """An answer for somebody behind this relay, by the way on which he was heard."""
+        for way in self._narrow.ways:
+            if way.bearer.traits.kind == end.bearer and len(message) <= way.bearer.traits.mtu:
+                way.bearer.publish(Lane.SOS, message, end.number)
 
     def _note_link(self) -> None:
         """The best of all bearers, for the log and for `status`."""
@@ -204,8 +250,8 @@ class Agent:
     def _wait(self) -> None:
         """Sleep until a worker's file is ready. The set is built anew each turn: descriptors come and go, and a
         number that was closed and given out again would otherwise be waited for under its old meaning."""
-        workers: list[Worker | MqttBearer | DatagramBearer | Control | Ntrip] = [
-            *self._ports, *self._bearers, self._control, self._ntrip,
+        workers: list[Worker | MqttBearer | DatagramBearer | Relay | Control | Ntrip] = [
+            *self._ports, *self._bearers, self._relay, self._control, self._ntrip,
         ]  # fmt: skip
         readers = {fd: worker for worker in workers if (fd := worker.fileno()) is not None}
         writers = {
@@ -260,6 +306,7 @@ class Agent:
         if stream == Stream.EVENTS:
             self._commit()  # an event is on the disk before it is sent
         self._sender.add(kept)
+        self._narrow.add(kept)
         return kept
 
     def _on_order(self, data: bytes) -> None:
@@ -274,17 +321,25 @@ class Agent:
 
     def _on_ack(self, data: bytes, by: Bearer) -> bool:
         """Whether it was the hub's."""
-        now_ns = time.monotonic_ns()
-        try:
-            ack = acks.unpack(data, self._mac_key)
-        except AckError as err:
+        ack = self._opened_ack(data)
+        if ack is None:
             self._acks_bad += 1
             if self._acks_bad == 1:
-                log.warning("%s", err)
+                log.warning("an acknowledgement that is not the hub's came by %s", by.traits.name)
             return False
+        self._take_ack(ack, by)
+        return True
+
+    def _opened_ack(self, data: bytes) -> acks.Ack | None:
+        try:
+            return acks.unpack(data, self._mac_key)
+        except AckError:
+            return None
+
+    def _take_ack(self, ack: acks.Ack, by: Bearer | None) -> None:
+        now_ns = time.monotonic_ns()
         self._clock.hear(ClockSource.HUB, ack.t_hub_ms, now_ns)
         self._sender.on_ack(ack, self._clock.mono_ms(now_ns), by)
-        return True
 
     # --- timers ------------------------------------------------------------------------------------
 
@@ -313,7 +368,9 @@ class Agent:
     def _tell_links(self, now_ns: int) -> None:
         now_ms = self._clock.mono_ms(now_ns)
         waiting = self._sender.waiting_rows()
-        states = [of_flow(place, flow, waiting, now_ms) for place, flow in enumerate(self._sender.flows)]
+        flows = self._sender.flows
+        states = [of_flow(place, flow, waiting, now_ms) for place, flow in enumerate(flows)]
+        states += [way.link(len(flows) + i, waiting, now_ms) for i, way in enumerate(self._narrow.ways)]
         for row in self._links.due(states, now_ms):
             self._keep(Stream.ROWS, Kind.LINK, row)
 
@@ -323,8 +380,8 @@ class Agent:
             self._tell(Clock(self._clock.utc_zero_ms + self._clock.mono_ms(now_ns)))
 
     def _guard(self, now_ns: int) -> None:
-        refuses = self._disk_refuses or bool(self._spool.stats.memory_only)
-        values = self._wearer.tick(self._clock.mono_ms(now_ns), self._utc_ms(now_ns), refuses)
+        fault = self._disk_refuses or bool(self._spool.fault())
+        values = self._wearer.tick(self._clock.mono_ms(now_ns), self._utc_ms(now_ns), fault)
         if values:
             self._pace.take(Reading(values), now_ns)
 
@@ -334,8 +391,12 @@ class Agent:
             port.tell(command)
 
     def _watch_spool(self, now_ns: int) -> None:
+        self._spool.look_for_damage()
         if self._spool.shed():
-            log.warning("spool is full: %s oldest rows dropped so far", self._spool.stats.shed)
+            log.warning(
+                "spool is full or damaged: %s oldest rows dropped, %s damaged so far", self._spool.stats.shed,
+                self._spool.stats.damaged_rows,
+            )  # fmt: skip
             self._sender.say_gaps(self._clock.mono_ms(now_ns))
 
     def _renew(self, now_ns: int) -> None:
@@ -380,7 +441,9 @@ class Agent:
             "ports": {port.name: port.status() for port in self._ports},
             "corrections": self._ntrip.status(time.monotonic_ns()),
             "bearer": asdict(self._mqtt.stats),
-            "bearers": {flow.bearer.traits.name: self._bearer_status(flow) for flow in self._sender.flows},
+            "bearers": {flow.bearer.traits.name: self._bearer_status(flow) for flow in self._sender.flows}
+            | {way.bearer.traits.name: self._way_status(way) for way in self._narrow.ways},
+            "relay": self._relay.status(),
             "sender": asdict(self._sender.stats),
             "spool": asdict(self._spool.stats),
         }
@@ -400,6 +463,15 @@ class Agent:
             **told,
             **asdict(flow.bearer.stats),
         }
+
+    def _way_status(self, way: Way) -> dict[str, object]:
+        now_ms = self._clock.mono_ms(time.monotonic_ns())
+        link = way.link(0, self._sender.waiting_rows(), now_ms)._asdict()
+        told = {
+            key: link[key] for key in ("delay_ms", "ok_age_s", "sent_frames", "sent_bytes", "duty_permille")
+        }
+        kind, state = way.bearer.traits.kind.name.lower(), way.bearer.state.name.lower()
+        return {"kind": kind, "state": state, **told, **asdict(way.bearer.stats)}
 
 
 class Notifier:

@@ -238,10 +238,10 @@ class Sender:
             # acknowledged or shed meanwhile
             todo.remove(*span)
             return True
-        packed = self._pack(rows, lane)
+        packed = self._pack(flow, rows, lane)
         while len(rows) > 1 and len(packed) > min(flow.size_max(), frame.FRAME_BYTES_MAX):
             rows = rows[: len(rows) // 2] if lane != Lane.LIVE else rows[(len(rows) + 1) // 2 :]
-            packed = self._pack(rows, lane)
+            packed = self._pack(flow, rows, lane)
         if not self._publish(flow, lane, packed):
             return False
         first, last = rows[0].row, rows[-1].last
@@ -266,7 +266,7 @@ class Sender:
             return run[::-1]
         return _same_run(recent, 1)[:most]
 
-    def _pack(self, rows: list[SpoolRow], lane: Lane) -> bytes:
+    def _pack(self, flow: Flow, rows: list[SpoolRow], lane: Lane) -> bytes:
         head = rows[0]
         return frame.pack(
             self._mac_key,
@@ -279,6 +279,7 @@ class Sender:
             rows=[r.as_row() for r in rows],
             utc_zero_ms=head.utc_zero_ms,
             clock_source=head.clock_source,
+            sealed=not flow.bearer.traits.is_private,
             step=head.step,
         )
 
@@ -292,8 +293,8 @@ class Sender:
     # --- acknowledgement ---------------------------------------------------------------------------
 
     def on_ack(self, ack: Ack, t_mono_ms: int, by: Bearer | None = None) -> None:
-        """Forget what the hub holds. Acknowledgements only ever add, so an old one does no harm. `by`: the bearer that
-        brought it, None where there is only one."""
+        """Forget what the hub holds. Acknowledgements only ever add, so an old one does no harm. `by`: the wide bearer
+        that brought it; None: a narrow way, or there is but one bearer."""
         self.stats.acks += 1
         self.stats.refused += len(ack.refused)
         self.stats.last_ack_ms = t_mono_ms
@@ -301,7 +302,7 @@ class Sender:
         safe = Intervals([(0, ack.watermark - 1), *ack.ranges])
         for flow in self.flows:
             missing = [f for f in flow.flights if f.key == key and safe.missing(f.first, f.last)]
-            is_mine = by is None or flow.bearer is by
+            is_mine = flow.bearer is by or (by is None and len(self.flows) == 1)
             flow.answered(key, missing, t_mono_ms, is_mine=is_mine)
             if is_mine:
                 self.stats.rtt_ms = flow.rtt_ms

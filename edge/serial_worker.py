@@ -69,6 +69,11 @@ class SerialWorker:
         rollover = Rollover.live(now_utc_ms)
         return make_driver(self._role, Settings(rollover, self._config.options, self._device))
 
+    @property
+    def driver(self) -> Driver:
+        """The driver of the device that is there: a bearer may ride on it."""
+        return self._driver
+
     def fileno(self) -> int | None:
         return self._port.fileno()
 

@@ -266,6 +266,11 @@ class MeshDriver(StreamDriver):
         return True
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the radio has told its configuration and takes frames."""
+        return self._ready
+
+    @property
     def queued(self) -> int:
         """Frames that wait for the radio."""
         return len(self._queue)

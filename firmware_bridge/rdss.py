@@ -36,6 +36,7 @@ from firmware_bridge.rdss_words import (
     send_bd3,
     send_bd40,
 )
+from protocols import opening
 from protocols.catalog import Said, Source, field_id
 from protocols.samples import Heard, Identity, Note, Reading, Sample
 from protocols.units import NS_PER_MS
@@ -150,7 +151,8 @@ class RdssDriver(Quiet):
             self._note_feedback(word)
         else:
             self.taken.append(word)
-            self._out.append(Heard(Source.RDSS, word.sender, Said.MESSAGE, text_of(word)))
+            if word.is_text or not opening.is_ours(word.body):
+                self._out.append(Heard(Source.RDSS, word.sender, Said.MESSAGE, text_of(word)))
 
     def _note_card(self, card: Card) -> None:
         if card == self.card:
@@ -221,7 +223,7 @@ class RdssDriver(Quiet):
         it. Nothing waits here for its time: a caller that is refused knows best what to send then."""
         self._now_ns = t_mono_ns
         self._time_out()
-        why = self._why_not(to, payload)
+        why = self._wrong(to, payload) or self.why_not()
         if not why:
             assert self.card is not None
             self._queued = _Outgoing(to, self._packed(self.card, to, payload))
@@ -229,7 +231,7 @@ class RdssDriver(Quiet):
             self.talk_mono_ns = t_mono_ns
         return why
 
-    def _why_not(self, to: int, payload: bytes) -> str:
+    def _wrong(self, to: int, payload: bytes) -> str:
         if self.card is None or not self.card.id:
             return NO_CARD
         to_max = ADDRESS_MAX if self.card.dialect is Dialect.BD40 else ID_MAX
@@ -239,6 +241,12 @@ class RdssDriver(Quiet):
             return "empty"
         if len(payload) > self.size_max:
             return f"too long: {len(payload)} of {self.size_max} bytes"
+        return ""
+
+    def why_not(self) -> str:
+        """Why no message may be sent now; "" when one may."""
+        if self.card is None or not self.card.id:
+            return NO_CARD
         if self._queued or self._on_its_way:
             return "busy"
         if self._held_by and self._now_ns < self._held_ns:

@@ -160,6 +160,8 @@ def _device(device: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     one("show", "one device and who carried it when")
     revoke = one("revoke", "refuse it from now on, and end its session")
     revoke.add_argument("--why", required=True, help="kept in the operator records")
+    relay = one("relay", "it may pass on what other devices say")
+    relay.add_argument("--off", action="store_true", help="no longer")
     bind = one("bind", "from now on, or from a time on, this unit carries it")
     bind.add_argument("unit", help="callsign or id")
     bind.add_argument("--from", dest="from_", metavar="TIME", help="2026-11-23T08:00:00Z or UTC ms")

@@ -288,19 +288,30 @@ def _elements(packed: bytes) -> list[Any]:
 
 def peek_device(data: bytes) -> int:
     """Whose frame this says it is, before its MAC is checked: to find the key. FrameError when it says nothing."""
+    device = _peek(data)[2]
+    if type(device) is not int or not 0 <= device <= DEVICE_MAX:
+        raise FrameError("range", f"device {str(device)[:20]}, 0–{DEVICE_MAX} allowed")
+    return device
+
+
+def peek_lane(data: bytes) -> int:
+    """The lane this says it is on, before its MAC is checked. FrameError when it says nothing."""
+    kind_lane = _peek(data)[1]
+    if type(kind_lane) is not int or not 0 <= kind_lane & 7 <= Lane.BULK:
+        raise FrameError("lane", f"{str(kind_lane)[:20]} is no kind and lane")
+    return kind_lane & 7
+
+
+def _peek(data: bytes) -> list[Any]:
+    """The first three elements, of whatever type."""
     unpacker = msgpack.Unpacker(max_buffer_size=FRAME_BYTES_MAX)
     unpacker.feed(data[:64])
     try:
         if unpacker.read_array_header() < HEADER_ELEMENTS:
             raise FrameError("shape", "too few elements")
-        unpacker.skip()
-        unpacker.skip()
-        device: Any = unpacker.unpack()
+        return [unpacker.unpack() for _ in range(3)]
     except (ValueError, msgpack.OutOfData, struct.error, TypeError) as err:
         raise FrameError("msgpack", f"not a frame: {str(err)[:80]}") from None
-    if type(device) is not int or not 0 <= device <= DEVICE_MAX:
-        raise FrameError("range", f"device {str(device)[:20]}, 0–{DEVICE_MAX} allowed")
-    return device
 
 
 def open_envelope(data: bytes, mac_key: MacKey) -> Envelope:

@@ -23,7 +23,8 @@ from protocols.sealing import NONCE_BYTES
 
 __all__ = [
     "Head", "decode", "is_container", "is_narrow", "open_envelope", "pack", "pack_as_many",
-    "pack_container", "pack_report", "peek_device", "times_ms", "unpack_container",
+    "pack_container", "pack_report", "peek_device", "peek_lane", "times_ms",
+    "unpack_container",
 ]  # fmt: skip
 
 NARROW_BYTES_MIN = 9
@@ -134,6 +135,13 @@ def is_narrow(data: bytes) -> bool:
 def peek_device(data: bytes) -> int:
     """Whose frame this says it is, before its MAC is checked: to find the key. FrameError when it says nothing."""
     return narrow_head.read_device(bits.Reader(bits.to_text(data[:_DEVICE_BYTES])))[1]
+
+
+def peek_lane(data: bytes) -> int:
+    """The lane this says it is on, before its MAC is checked. FrameError when it says nothing."""
+    reader = bits.Reader(bits.to_text(data[:-NARROW_MAC_BYTES]))
+    narrow_head.read_device(reader)
+    return narrow_head.read(reader).shape[1]
 
 
 def times_ms(data: bytes) -> list[int]:

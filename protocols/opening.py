@@ -4,9 +4,10 @@ Enters: bytes that came by any way. Leaves: what `protocols.frame` and `protocol
 the hub, and relays that look into what they carry.
 """
 
-from protocols import frame, narrow
+from protocols import brief, frame, narrow
+from protocols.datagram import Datagram
 from protocols.frame import Envelope, Frame
-from protocols.keys import MacKey
+from protocols.keys import MAC_BYTES, MacKey
 
 
 def peek_device(data: bytes) -> int:
@@ -29,3 +30,16 @@ def decode(data: bytes, envelope: Envelope, mac_key: MacKey | None = None) -> Fr
 def parts(data: bytes) -> list[bytes]:
     """The frames of a packet: of a container those within it, else the bytes themselves. FrameError."""
     return narrow.unpack_container(data) if narrow.is_container(data) else [data]
+
+
+def peek_lane(data: bytes) -> int:
+    """The lane this says it is on, unproven. FrameError when it says nothing."""
+    return narrow.peek_lane(data) if narrow.is_narrow(data) else frame.peek_lane(data)
+
+
+def is_ours(data: bytes) -> bool:
+    """Whether a packet of a narrow way looks like one of this system: a frame, several, or a message back."""
+    if not data:
+        return False
+    back = data[0] in (Datagram.ACK, Datagram.ORDER) and len(data) > MAC_BYTES
+    return back or narrow.is_narrow(data) or narrow.is_container(data) or brief.is_broadcast(data)

@@ -1,15 +1,18 @@
-"""The table of wide bearers: what a [[bearer]] of a kind is made into. Narrow ones ride on a [[port]]: `edge.narrow`.
+"""The table of bearers beside MQTT: what a [[bearer]] of a kind is made into. Narrow ones ride on a [[port]].
 
 Enters: a configuration. Leaves: bearers. Caller: `edge.agent`. A new kind is a file beside this one, a dataclass in
 `edge.config.BEARERS` and a line here.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge.apart_worker import Worker
 from edge.bearers.datagram import DatagramBearer
-from edge.config import Config, DatagramConfig
+from edge.bearers.mesh import MeshBearer
+from edge.bearers.rdss import RdssBearer
+from edge.config import Config, DatagramConfig, MeshConfig, RdssConfig
 from protocols.keys import MacKey
 
 Hear = Callable[[bytes], None]
@@ -34,3 +37,15 @@ def make_datagrams(
         )
         for i, bearer in enumerate(wide)
     ]
+
+
+def make_narrow(config: Config, ports: Sequence[Worker]) -> list[MeshBearer | RdssBearer]:
+    """One for each [[bearer]] that rides on a port."""
+    by_name = {port.name: port for port in ports}
+    made: list[MeshBearer | RdssBearer] = []
+    for bearer in config.bearers:
+        if isinstance(bearer, MeshConfig):
+            made.append(MeshBearer(bearer, by_name[bearer.port]))
+        elif isinstance(bearer, RdssConfig):
+            made.append(RdssBearer(bearer, by_name[bearer.port]))
+    return made

@@ -1,4 +1,4 @@
-"""`zhantu-hub device {list,show,revoke,bind,unbind}`: works while the hub runs, which acts within half a second."""
+"""`zhantu-hub device {list,show,revoke,relay,bind,unbind}`: works while the hub runs, which acts within half a second."""
 
 import argparse
 
@@ -22,6 +22,11 @@ def run(args: argparse.Namespace) -> int:
             if not revoke(registry, args.device, args.why, "cli", utc_ms()):
                 raise RosterError(f"device {args.device}: revoked already")
             print(f"device {args.device}: revoked; `zhantu-hub enrol --device {args.device}` takes it back")
+        elif args.action == "relay":
+            _known(registry, args.device)
+            registry.devices.set_relay(args.device, not args.off, utc_ms())
+            registry.record(utc_ms(), "cli", "device relay", {"device": args.device, "relay": not args.off})
+            print(f"device {args.device}: {'no relay' if args.off else 'a relay'} from now on")
         else:
             _carry(registry, args)
     return 0

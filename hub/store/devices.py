@@ -146,6 +146,12 @@ class Devices:
             )
             return self.row(device)
 
+    def set_relay(self, device: int, relay: bool, t_utc_ms: int) -> None:
+        """Whether a device may pass on what others say."""
+        self._file.write(
+            "UPDATE devices SET relay = ?, changed_utc_ms = ? WHERE device = ?", [relay, t_utc_ms, device]
+        )
+
     def revoke(self, device: int, why: str, t_utc_ms: int) -> bool:
         """Take back a device's enrolment: its certificates and, by the epoch, its key. False: nothing to do."""
         with self._file.all_or_none():

@@ -320,14 +320,14 @@ class EnrolledGateway(Gateway):
 
 
 @pytest.fixture
-def new_hub(tmp_path: Path) -> Iterator[Callable[[], Hub]]:
+def new_hub(tmp_path: Path) -> Iterator[Callable[..., Hub]]:
     """Makes hubs that are not started yet; all are stopped at the end."""
     made: list[Hub] = []
 
-    def make() -> Hub:
+    def make(*options: str) -> Hub:
         folder = tmp_path / f"hub-{len(made)}"
         folder.mkdir()
-        made.append(Hub(folder))
+        made.append(Hub(folder, *options))
         return made[-1]
 
     yield make
@@ -336,7 +336,7 @@ def new_hub(tmp_path: Path) -> Iterator[Callable[[], Hub]]:
 
 
 @pytest.fixture
-def hub(new_hub: Callable[[], Hub]) -> Hub:
+def hub(new_hub: Callable[..., Hub]) -> Hub:
     """A hub that runs, with device 1001 on its roster."""
     made = new_hub()
     made.add(1001, "济南消防-01")
