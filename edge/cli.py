@@ -109,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     guard.add_argument("--duty", help="first set the duty state: standby, entered, on_air, rehab")
     guard.add_argument("--json", action="store_true", help="one JSON object")
     with_config(add("renew", _renew, "get a new certificate now; the agent does it by itself in time"))
+    salvage = add("salvage", _salvage, "save the rows of a damaged spool, so that the agent sends them")
+    salvage.add_argument("file", type=Path, help="the file that was set aside, *.damaged-*")
+    salvage.add_argument(
+        "--into", type=Path, help="this spool file instead of the configured one, whose agent must be stopped"
+    )
+    with_config(salvage)
+    salvage.add_argument("--json", action="store_true", help="one JSON object")
     decode = add("decode", _decode, "decode a device's raw log: one sample a line, then a count")
     decode.formatter_class = argparse.RawDescriptionHelpFormatter
     decode.epilog = DECODE_KEYS
@@ -181,6 +188,29 @@ def _renew(args: argparse.Namespace) -> int:
         return renew.REVOKED_EXIT
     print(f"device {made.device}: new certificate, until {identity.when(made.not_after_utc_ms)}")
     return 0
+
+
+def _salvage(args: argparse.Namespace) -> int:
+    from edge import config, salvage, spool_file
+
+    if not args.file.is_file():
+        raise ValueError(f"{args.file}: no such file")
+    try:
+        if args.into is not None:
+            report = salvage.salvage(args.file, args.into)
+        else:
+            wanted = config.load(args.config)
+            with config.alone(wanted.device):
+                report = salvage.salvage(args.file, wanted.spool.path)
+                if report.rows and args.file.resolve() in spool_file.damaged(wanted.spool.path):
+                    spool_file.mark_salvaged(args.file.resolve())
+    except sqlite3.Error as err:
+        raise ValueError(f"the spool to save into: {err}") from err
+    if args.json:
+        print(json.dumps(salvage.as_json(report), ensure_ascii=False))
+    else:
+        print(salvage.as_text(report))
+    return 0 if report.rows else 1
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -9,70 +9,36 @@ Lanes have budgets: events are never evicted, bulk goes first, and history is th
 SQLite in WAL mode with synchronous=FULL: a committed row survives a power cut. One transaction a second holds
 the inserts and the deletions of what was acknowledged; an event commits at once, before it is sent. What was
 numbered but not committed when the power goes is at most a second, and never numbered again: a start is a new boot.
+A row whose checksum does not hold (`edge.spool_row`) is not sent: it becomes a gap.
 """
 
-import os
 import sqlite3
-import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgpack
 
-from edge import spool_room
+from edge import salvage, spool_file, spool_room, sqlite_pages
 from edge.spool_room import Thinned
+from edge.spool_row import COLUMNS
+from edge.spool_row import SpoolRow as SpoolRow
 from protocols.catalog import Stream
-from protocols.frame import RANGES_MAX, WORD_KINDS, Row
+from protocols.frame import RANGES_MAX, Row
+from protocols.intervals import Intervals
 
 BOOTS_KEPT = 8
 PENDING_ROWS_MAX = 10_000
 """Rows in memory while the disk refuses them; the oldest that are not events are shed beyond it."""
-RESERVE_BYTES = 512 * 1024
-"""Given up when the disk is full, so that what frees room can be written."""
 RETRIES_FULL = 3
 MEMORY_BYTES_MAX = 16 * 2**20
 """Some hours of rows at 1 Hz, while the agent stays small."""
-_SCHEMA = (
-    """
-CREATE TABLE IF NOT EXISTS boots (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL UNIQUE) STRICT;
-CREATE TABLE IF NOT EXISTS rows (
-  boot INTEGER NOT NULL, stream INTEGER NOT NULL, row INTEGER NOT NULL, kind INTEGER NOT NULL,
-  t_mono_ms INTEGER NOT NULL, utc_zero_ms INTEGER, clock_source INTEGER NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (boot, stream, row)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS gaps (
-  boot INTEGER NOT NULL, stream INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  PRIMARY KEY (boot, stream, first)) STRICT, WITHOUT ROWID;
-"""
-    + spool_room.SCHEMA
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolRow:
-    """A numbered row with the clock offset that was known when it was made. `step`: of so many rows one is left."""
-
-    boot: int
-    stream: int
-    row: int
-    kind: int
-    t_mono_ms: int
-    utc_zero_ms: int | None
-    clock_source: int
-    data: bytes
-    step: int = 1
-
-    @property
-    def last(self) -> int:
-        """The highest number that this row speaks for."""
-        return self.row + self.step - 1
-
-    def as_row(self) -> Row:
-        flat = msgpack.unpackb(self.data)
-        if self.kind in WORD_KINDS:
-            return Row(self.t_mono_ms, {}, tuple(flat))
-        return Row(self.t_mono_ms, dict(zip(flat[::2], flat[1::2], strict=True)))
+SALVAGE_BYTES_MAX = 16 * 2**20
+"""A damaged file as large as this is salvaged at once, in some seconds; of a larger one a person decides."""
+TOLD_COMMITS = 60
+"""So many commits after a start that found damage, SPOOL_FAULT stands at least."""
 
 
 @dataclass(slots=True)
@@ -85,6 +51,8 @@ class SpoolStats:
     thinned: int = 0
     commits: int = 0
     commit_failures: int = 0
+    damaged_rows: int = 0
+    salvaged_rows: int = 0
     quarantined: str = ""
     memory_only: str = ""
 
@@ -99,36 +67,82 @@ class Spool:
         self._next: dict[int, int] = {}
         self._pending: list[SpoolRow] = []
         self._acked: list[tuple[int, int, int, int]] = []
+        self._lost: defaultdict[tuple[int, int], Intervals] = defaultdict(Intervals)
+        self._refuses = self._damage_left = False
+        self._told_until = 0
         self._thinned: dict[int, Thinned] = {}
         self._db: sqlite3.Connection | None = None
         self.stats = SpoolStats()
 
     def open(self) -> None:
-        """Open or make the file. A damaged one is set aside under another name and a new one is started; where the disk
-        takes nothing at all, memory serves until the next start."""
+        """Open or make the file. A damaged one is set aside under another name and a new one is started, into which
+        a small one's rows are saved; where the disk takes nothing at all, memory serves until the next start."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         had_reserve = self._reserve.exists()
+        frames = sqlite_pages.wal_frames(salvage.read_wal(self._path))
         try:
             try:
-                self._db = self._connect()
+                self._db = spool_file.connect(self._path)
                 self._begin_boot()
             except sqlite3.OperationalError:
                 if not had_reserve:
                     raise
                 self._reserve.unlink(missing_ok=True)  # the disk was filled while we were away
-                self._db = self._connect()
+                self._db = spool_file.connect(self._path)
                 self._begin_boot()
+            if sqlite_pages.forgotten(frames):
+                self._note_damage()
+                self._save(salvage.rows_of_wal(frames))
         except sqlite3.OperationalError as err:
             # a full or failing disk: an agent that keeps rows in memory is better than none
             self.stats.memory_only = str(err)
             self._bytes_max = min(self._bytes_max, MEMORY_BYTES_MAX)
-            self._db = self._connect(":memory:")
+            self._db = spool_file.connect(":memory:")
             self._begin_boot()
         except sqlite3.DatabaseError:
-            self.stats.quarantined = self._quarantine()
-            self._db = self._connect()
-            self._begin_boot()
-        self._lay_reserve()
+            self._start_anew()
+        if not self.stats.memory_only:
+            spool_file.lay_reserve(self._path)
+        self.look_for_damage()
+
+    def _start_anew(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        self._note_damage()
+        aside = spool_file.set_aside(self._path)
+        self._db = spool_file.connect(self._path)
+        self._begin_boot()
+        if (
+            aside.exists()
+            and aside.stat().st_size <= SALVAGE_BYTES_MAX
+            and self._save(salvage.rows_of(aside))
+        ):
+            aside = spool_file.mark_salvaged(aside)
+        self.stats.quarantined = str(aside)
+
+    def _save(self, found: Iterator[salvage.Saved]) -> bool:
+        """Whether rows were saved. What goes wrong here must not keep the agent from starting."""
+        try:
+            report = salvage.save(found, self.db)
+        except (sqlite3.Error, OSError):
+            return False
+        self.stats.salvaged_rows += report.added
+        return report.rows > 0
+
+    def look_for_damage(self) -> None:
+        """Whether a damaged file lies there that nobody has salvaged; now and then, for it costs a look at the disk."""
+        self._damage_left = bool(spool_file.damaged(self._path))
+
+    def fault(self) -> str:
+        """Why SPOOL_FAULT stands, or ""."""
+        if self._refuses or self.stats.memory_only:
+            return "the disk refuses the spool"
+        if self._damage_left:
+            return "a damaged spool lies there that was not salvaged"
+        return "the spool was damaged" if self.stats.commits < self._told_until else ""
+
+    def _note_damage(self) -> None:
+        self._told_until = self.stats.commits + TOLD_COMMITS
 
     def _begin_boot(self) -> None:
         with self.db:
@@ -140,28 +154,6 @@ class Spool:
                 (BOOTS_KEPT,),
             )
             self._thinned = spool_room.load(self.db)
-
-    def _connect(self, place: str = "") -> sqlite3.Connection:
-        db = sqlite3.connect(place or self._path, timeout=1.0, isolation_level="DEFERRED")
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA wal_autocheckpoint=256")
-            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("spool: quick_check failed")
-            db.executescript(_SCHEMA)
-        except sqlite3.DatabaseError:
-            db.close()
-            raise
-        return db
-
-    def _quarantine(self) -> str:
-        aside = self._path.with_name(f"{self._path.name}.damaged-{int(time.time())}")
-        for suffix in ("", "-wal", "-shm"):
-            part = Path(f"{self._path}{suffix}")
-            if part.exists():
-                os.replace(part, f"{aside}{suffix}")
-        return str(aside)
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -201,20 +193,17 @@ class Spool:
                     continue
                 break
             self._pending, self._acked = [], []
+            self._refuses = False
             self.stats.commits += 1
             return True
+        self._refuses = True
         self.stats.commit_failures += 1
         self._shed_memory()
         return False
 
     def _write(self, inserts: list[SpoolRow], acked: list[tuple[int, int, int, int]]) -> None:
-        self.db.executemany(
-            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (r.boot, r.stream, r.row, r.kind, r.t_mono_ms, r.utc_zero_ms, r.clock_source, r.data)
-                for r in inserts
-            ],
-        )
+        marks = ", ".join("?" * len(COLUMNS.split(",")))
+        self.db.executemany(f"INSERT INTO rows ({COLUMNS}) VALUES ({marks})", [r.columns for r in inserts])
         for boot, stream, first, last in acked:
             gone = self.db.execute(
                 "DELETE FROM rows WHERE boot = ? AND stream = ? AND row BETWEEN ? AND ?",
@@ -250,14 +239,29 @@ class Spool:
         return int((pages - free) * size)
 
     def shed(self) -> int:
-        """When over the byte budget, thin history, then drop the oldest of it; how many rows went. Events stay."""
-        count = 0
+        """When over the byte budget, thin history, then drop the oldest of it; how many rows went, with those that
+        were found damaged and those that memory could not hold. Events stay."""
+        count = self._note_lost()
         try:
             while self.size_bytes() > self._bytes_max and (gone := self._make_room()):
                 count += gone
         except sqlite3.Error:
             self.stats.commit_failures += 1
         return count
+
+    def _note_lost(self) -> int:
+        """Remember what is lost as gaps."""
+        lost = [(*key, *span) for key, spans in self._lost.items() for span in spans]
+        sql = "DELETE FROM rows WHERE boot = ? AND stream = ? AND row BETWEEN ? AND ?"
+        try:
+            with self.db:
+                self.db.executemany(sql, lost)
+                for boot, stream, first, last in lost:
+                    spool_room.note_gap(self.db, boot, stream, first, last)
+        except sqlite3.Error:
+            return 0
+        self._lost.clear()
+        return sum(last - first + 1 for _, _, first, last in lost)
 
     def _make_room(self) -> int:
         try:
@@ -279,22 +283,12 @@ class Spool:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error:
             return False
-        self._lay_reserve()
+        spool_file.lay_reserve(self._path)
         return gone > 0
 
     @property
     def _reserve(self) -> Path:
-        return self._path.with_name(f"{self._path.name}.reserve")
-
-    def _lay_reserve(self) -> None:
-        """Room that nobody else can take. On a disk without so much there is none until the next start."""
-        if self.stats.memory_only:
-            return
-        try:
-            with self._reserve.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
-        except OSError:
-            self._reserve.unlink(missing_ok=True)
+        return spool_file.reserve_of(self._path)
 
     def _shed_memory(self) -> None:
         """While the disk refuses, memory is the spool: bounded, and events outlive everything else."""
@@ -306,6 +300,7 @@ class Spool:
             if excess > 0 and row.stream != Stream.EVENTS:
                 excess -= 1
                 self.stats.shed += 1
+                self._lost[row.boot, row.stream].add(row.row, row.row)
             else:
                 kept.append(row)
         self._pending = kept
@@ -316,13 +311,23 @@ class Spool:
         """Rows first…last of (boot, stream), at most `limit`, rising; those not committed yet are included."""
         thinned = self._thinned.get(boot, Thinned()) if stream == Stream.ROWS else Thinned()
         found = self.db.execute(
-            "SELECT * FROM rows WHERE boot = ? AND stream = ? AND row BETWEEN ? AND ? ORDER BY row LIMIT ?",
+            f"SELECT {COLUMNS} FROM rows WHERE boot = ? AND stream = ? AND row BETWEEN ? AND ? ORDER BY row LIMIT ?",
             (boot, stream, first, last, limit),
         ).fetchall()
-        rows = [SpoolRow(*(*columns, thinned.step(columns[2]))) for columns in found]
+        rows = [row for columns in found if (row := self._sound(columns, thinned)) is not None]
         if boot == self.boot and len(rows) < limit:
             rows += [r for r in self._pending if r.stream == stream and first <= r.row <= last]
         return rows[:limit]
+
+    def _sound(self, columns: tuple[Any, ...], thinned: Thinned) -> SpoolRow | None:
+        """The row, unless it is not as it was written: then it is lost, and said to be."""
+        row = SpoolRow(*(*columns[:-1], thinned.step(columns[2])))
+        if columns[-1] is None or columns[-1] == row.sum:
+            return row
+        if self._lost[row.boot, row.stream].add(row.row, row.row):
+            self.stats.damaged_rows += 1
+            self._note_damage()
+        return None
 
     def held(self) -> Iterator[tuple[int, int, int, int]]:
         """Every range that is on disk: (boot, stream, first, last), oldest boot first."""

@@ -1,6 +1,6 @@
-"""The gateway's own disk: an alarm while it refuses the spool.
+"""The gateway's own disk: an alarm while it refuses the spool, and where a damaged spool was found.
 
-Enters: whether commits fail, from the agent. Leaves: SPOOL_FAULT. Called by `edge.guard.guard`. Always armed.
+Enters: whether either is so (`Spool.fault`). Leaves: SPOOL_FAULT. Called by `edge.guard.guard`. Always armed.
 """
 
 from edge.guard.rule import Now, Rule, Standing
@@ -19,4 +19,4 @@ class DiskRule(Rule):
 
     def status(self, now: Now) -> dict[str, object]:
         """See `Rule`."""
-        return {"state": "the disk refuses" if self.refuses else "armed"}
+        return {"state": "the disk refuses, or has damaged the spool" if self.refuses else "armed"}
