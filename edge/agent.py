@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from edge import identity
 from edge.apart_worker import Worker, make_worker
@@ -23,8 +24,9 @@ from edge.bearers.interface import Bearer
 from edge.bearers.mqtt import MqttBearer
 from edge.bearers.table import Ends, make_datagrams, make_narrow
 from edge.clock import BootClock
-from edge.config import Config, key_files, read_key
+from edge.config import Config, key_files, read_code, read_key
 from edge.control import Control
+from edge.down import Down
 from edge.flow import Flow
 from edge.guard.guard import TICK_MS
 from edge.health import Health, battery_pct
@@ -32,31 +34,43 @@ from edge.links import Links, of_flow
 from edge.narrow_sender import NarrowSender, Way
 from edge.ntrip import Ntrip
 from edge.observed import Observations
+from edge.overlay import Overlay
 from edge.pace import Pace
 from edge.pins import Pins
-from edge.relay import End, Relay
+from edge.relay import EVERYBODY, End, Relay
 from edge.renew import Renewer
 from edge.scheduler import DEADLINES_MS
-from edge.sender import Sender
+from edge.sender import Sender, Where
 from edge.spool import Spool, SpoolRow
+from edge.team import Team
 from edge.trust import Trust
 from edge.wearer import Wearer
-from firmware_bridge.interface import Clock, Command
-from protocols import acks
-from protocols.catalog import PAGE_BITS, BearerState, ClockSource, Kind, Lane, Stream, field_id
+from firmware_bridge.interface import Clock, Command, Play, Show
+from protocols import acks, brief, datagram
+from protocols.catalog import PAGE_BITS, BearerState, ClockSource, EventCode, Kind, Stream, field_id
 from protocols.datagram import Datagram
-from protocols.errors import AckError
+from protocols.errors import AckError, OrderError
 from protocols.frame import Row
 from protocols.keys import MacKey
 from protocols.orders import What
 from protocols.samples import Fix, FixMode, Heard, Observed, Reading, Sample
+from protocols.team import open_ask, pack_ask
 from protocols.units import NS_PER_MS
+from protocols.wearer import Pattern
+
+if TYPE_CHECKING:
+    from edge.team_page import TeamPage
 
 log = logging.getLogger("zhantu.edge")
 
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+"""Held back from the end of one agent until the next one can take them."""
 IDLE_S = 0.1
 """The longest sleep of the loop: drivers close an epoch by silence, and timers are checked."""
 BATTERY = field_id("battery_pct")
+ROLL_CALL_MS = 60_000
+"""Questions of one relay that come closer together are repeats of one roll-call."""
+RELAYS_MAX = 16
 
 
 @dataclass(slots=True)
@@ -69,12 +83,13 @@ class _Timer:
 
 
 class Agent:
-    """A gateway's program. `run()` returns after `stop()` or a signal."""
+    """A gateway's program. `run()` returns after `stop()` or a signal, or to begin anew with other settings."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, overlay: Overlay | None = None) -> None:
         start_ns = time.monotonic_ns()
         self._config = config
         self._stopping = False
+        self.wants_again = False
         self._mac_key = MacKey(read_key(config.device.key_file), config.device.realm)
         self._clock = BootClock(start_ns)
         self._spool = Spool(config.spool.path, secrets.randbits(63), config.spool.mib_max * 2**20)
@@ -85,7 +100,13 @@ class Agent:
         self._trust = Trust(
             config.device.identity and config.device.identity.with_name(identity.COMMANDERS),
             bytes.fromhex(found.signer) if found else None, config.device.realm, self._mac_key,
-            {What.SEEN: lambda body, t_mono_ns: self._wearer.seen(body, self._clock.mono_ms(t_mono_ns))},
+            {
+                What.SEEN: lambda body, t_mono_ns: self._wearer.seen(body, self._clock.mono_ms(t_mono_ns)),
+                What.TEAM: lambda body, _t_mono_ns: self._team.name(body),
+                What.ORDER: lambda body, t_mono_ns: self._down.takes[What.ORDER](body, t_mono_ns),
+                What.BRIEF: lambda body, t_mono_ns: self._down.takes[What.BRIEF](body, t_mono_ns),
+            },
+            lambda: self._wearer.forged(),
         )  # fmt: skip
         self._renewer = Renewer(config, rng, lambda _new: self._mqtt.reconnect())
         self._mqtt = MqttBearer(
@@ -100,7 +121,7 @@ class Agent:
         self._datagrams: list[DatagramBearer] = make_datagrams(
             config,
             self._mac_key,
-            lambda i: Ends(lambda data: self._on_datagram_ack(data, i), self._on_order),
+            lambda i: Ends(lambda data: self._on_datagram_ack(data, i), self._on_order, self._on_ask),
             rng,
         )
         self._bearers: list[MqttBearer | DatagramBearer] = [self._mqtt, *self._datagrams]
@@ -110,7 +131,11 @@ class Agent:
         self._pace = Pace(self._clock, round(config.pace.row_s * 1000))
         self._wearer = Wearer(
             config, secrets.randbits(48), lambda row: self._keep(Stream.EVENTS, Kind.EVENT, row), self._tell,
-            self._sender.where,
+            self._where, lambda order, code, t_ms: self._down.desk.answered(order, code, t_ms),
+        )  # fmt: skip
+        self._down = Down(
+            config, overlay or Overlay(config.path), self._trust, self._wearer, self._clock, self._utc_ms,
+            lambda row: self._keep(Stream.EVENTS, Kind.TEXT, row), self._begin_again,
         )  # fmt: skip
         self._disk_refuses = False
         self._observed = Observations(round(config.pace.observed_s * 1000))
@@ -122,13 +147,17 @@ class Agent:
         self._narrow = NarrowSender(
             self._sender, self._mac_key, config.device.number, make_narrow(config, self._ports)
         )
-        self._relay = Relay(
-            config.relay,
-            config.device.number,
-            self._mqtt.pass_on,
-            self._narrow_back,
-            self._narrow.carried.append,
+        self._team = Team(
+            config.spool.path.with_name(f"{config.spool.path.stem}.team.bin"),
+            lambda t_ms: None if (zero := self._clock.utc_zero_ms) is None else zero + t_ms,
+            self._on_team_alarm,
         )
+        self._team_page = team_page(config)
+        self._asked: dict[int, int] = {}
+        self._relay = Relay(
+            config.relay, config.device.number, self._mqtt.pass_on, self._narrow_back, self._narrow.carried.append,
+            lambda data: self._team.hear(data, self._clock.mono_ms(time.monotonic_ns())),
+        )  # fmt: skip
         self._ntrip = Ntrip(config.ntrip, self._correct, rng)
         self._control = Control(config.spool.path.with_suffix(".sock"), self._answer)
         self._health = Health(config.spool.path)
@@ -143,15 +172,17 @@ class Agent:
             _Timer(self._renew, 5 * 10**9, start_ns),
             _Timer(self._tell_observed, 10**9, start_ns),
             _Timer(self._tell_links, 10**9, start_ns),
+            _Timer(self._tell_team, 10**9, start_ns),
             _Timer(self._tell_time, 10 * 10**9, start_ns),
             _Timer(self._guard, TICK_MS * NS_PER_MS, start_ns),
+            _Timer(self._watch_orders, 10**9, start_ns),
         ]
 
     # --- the loop ----------------------------------------------------------------------------------
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End the loop after this turn; a handler of signals too."""
-        self._stopping = True
+        self._stopping, self.wants_again = True, False
 
     def run(self) -> None:
         """Read, send and keep until stopped. The spool is committed on the way out."""
@@ -169,8 +200,10 @@ class Agent:
             log.warning("%s: everybody on this machine can read this key; chmod 600 it", path)
         self._trust.load()
         self._pins.load()
+        self._team.load()
         self._wearer.load(round(time.time() * 1000))
         self._sender.start()
+        self._down.load(time.monotonic_ns())
         self._control.open()
         self._ntrip.start()
         log.info(
@@ -184,7 +217,12 @@ class Agent:
         finally:
             self._ntrip.close()
             self._renewer.close()
-            for worker in (*self._bearers, *self._ports, self._relay):
+            for worker in (
+                *self._bearers,
+                *self._ports,
+                self._relay,
+                *([self._team_page] if self._team_page else []),
+            ):
                 worker.close()
             self._control.close()
             self._wearer.close(round(time.time() * 1000))
@@ -225,17 +263,23 @@ class Agent:
             if ack is not None:
                 way.heard(now_ms)
                 self._take_ack(ack, None)
+        elif data[0] == Datagram.ASK:
+            self._on_ask(data[1:])
         elif data[0] == Datagram.ORDER:
             self._trust.hear(data[1:], time.monotonic_ns(), overheard=True)
+        elif brief.is_broadcast(data):
+            self._down.desk.hear_broadcast(data, time.monotonic_ns())
         else:
             kind = way.bearer.traits.kind
             self._relay.hear(kind, data, End(kind, None, number))
 
     def _narrow_back(self, end: End, message: bytes) -> None:
-        """An answer for somebody behind this relay, by the way on which he was heard."""
+        """An answer for somebody behind this relay, by the way on which he was heard; a broadcast by all."""
         for way in self._narrow.ways:
-            if way.bearer.traits.kind == end.bearer and len(message) <= way.bearer.traits.mtu:
-                way.bearer.publish(Lane.SOS, message, end.number)
+            if end == EVERYBODY:
+                way.answer(way.bearer.everybody, message)
+            elif way.bearer.traits.kind == end.bearer:
+                way.answer(end.number, message)
 
     def _note_link(self) -> None:
         """The best of all bearers, for the log and for `status`."""
@@ -280,6 +324,8 @@ class Agent:
             if sample.t_utc_ms is not None and sample.mode > FixMode.DEAD_RECKONED:
                 self._clock.hear(ClockSource.GNSS, sample.t_utc_ms, t_mono_ns)
             self._ntrip.note_fix(sample, t_mono_ns)
+            if sample.lat_deg_e9 is not None and sample.lon_deg_e9 is not None:
+                self._team.own = (sample.lat_deg_e9 // 100, sample.lon_deg_e9 // 100)
         elif isinstance(sample, Observed | Heard):
             self._take_observed(sample, self._clock.mono_ms(t_mono_ns))
             return
@@ -308,6 +354,11 @@ class Agent:
         self._sender.add(kept)
         self._narrow.add(kept)
         return kept
+
+    def _where(self, row: SpoolRow) -> Where:
+        """How far an event has come, by any way."""
+        where = self._sender.where(row)
+        return Where.FLYING if where == Where.WAITING and self._narrow.has_sent(row) else where
 
     def _on_order(self, data: bytes) -> None:
         self._trust.hear(data, time.monotonic_ns())
@@ -339,6 +390,8 @@ class Agent:
     def _take_ack(self, ack: acks.Ack, by: Bearer | None) -> None:
         now_ns = time.monotonic_ns()
         self._clock.hear(ClockSource.HUB, ack.t_hub_ms, now_ns)
+        if ack.boot == self._spool.boot:
+            self._down.overlay.heard()
         self._sender.on_ack(ack, self._clock.mono_ms(now_ns), by)
 
     # --- timers ------------------------------------------------------------------------------------
@@ -374,12 +427,56 @@ class Agent:
         for row in self._links.due(states, now_ms):
             self._keep(Stream.ROWS, Kind.LINK, row)
 
+    # --- the team of a relay -------------------------------------------------------------------------
+
+    def _tell_team(self, now_ns: int) -> None:
+        if self._team_page is None:
+            return
+        now_ms = self._clock.mono_ms(now_ns)
+        self._team_page.maintain(now_ns / 1e9)
+        while not self._team_page.presses.empty():
+            self._team_page.presses.get_nowait()
+            self._team.ask(now_ms)
+        seq = self._utc_ms(now_ns)
+        for mate in self._team.due(now_ms):
+            ask = pack_ask(self._config.device.number, seq, mate.ask_key, self._config.device.realm)
+            self._relay.say(mate.device, datagram.pack(Datagram.ASK, ask))
+        self._team_page.show(self._team.shown(now_ms))
+
+    def _on_team_alarm(self, device: int, code: int) -> None:
+        """The vehicle sounds, whether or not a hub hears it."""
+        self._tell(Play(Pattern.ORDER))
+        self._tell(
+            Show(f"{self._team.callsign(device)} {EventCode(code).name if code in set(EventCode) else code}")
+        )
+
+    def _on_ask(self, body: bytes) -> None:
+        """A roll-call of the vehicle that carries us."""
+        try:
+            relay, seq = open_ask(body, self._mac_key, self._config.device.realm)
+        except OrderError:
+            return  # on a radio everybody hears the others' too
+        if seq <= self._asked.get(relay, 0):
+            return
+        if seq - self._asked.get(relay, 0) > ROLL_CALL_MS:
+            self._wearer.guard.ask(Pattern.ROLL_CALL, "", self._clock.mono_ms(time.monotonic_ns()))
+        if len(self._asked) < RELAYS_MAX or relay in self._asked:
+            self._asked[relay] = seq
+
     def _tell_time(self, now_ns: int) -> None:
         """Boards have no clock of their own to trust."""
         if self._clock.utc_zero_ms is not None:
             self._tell(Clock(self._clock.utc_zero_ms + self._clock.mono_ms(now_ns)))
 
+    def _watch_orders(self, now_ns: int) -> None:
+        self._down.tick(now_ns, disk_refuses=self._disk_refuses)
+
+    def _begin_again(self) -> None:
+        if not self._stopping:
+            self.wants_again = self._stopping = True
+
     def _guard(self, now_ns: int) -> None:
+        self._down.boards(self._ports, now_ns)
         fault = self._disk_refuses or bool(self._spool.fault())
         values = self._wearer.tick(self._clock.mono_ms(now_ns), self._utc_ms(now_ns), fault)
         if values:
@@ -421,8 +518,12 @@ class Agent:
             return {"error": error} if error else self._wearer.guard.status(now_ms)
         if question == "guard":
             return self._wearer.guard.status(now_ms)
+        answer = self._down.answer(question, time.monotonic_ns())
+        if answer is not None:
+            return answer | {"sent": self._link == BearerState.UP}
         if question != "status":
-            return {"error": f"{question[:40]!r}; known are status, sos, cancel, guard, duty STATE"}
+            known = "status, sos, cancel, guard, duty STATE, orders, answer SEQ WORD, say TEXT"
+            return {"error": f"{question[:40]!r}; known are {known}"}
         return self._status()
 
     def _status(self) -> dict[str, object]:
@@ -434,6 +535,7 @@ class Agent:
             if held and held.mqtt_tls
             else None,
             "trust": self._trust.status(),
+            **self._down.status(),
             "link": self._link.name.lower(),
             "utc_known": self._clock.source.name.lower(),
             "waiting_rows": self._sender.waiting_rows(),
@@ -474,6 +576,15 @@ class Agent:
         return {"kind": kind, "state": state, **told, **asdict(way.bearer.stats)}
 
 
+def team_page(config: Config) -> "TeamPage | None":
+    """The web server's library is loaded only where there is a page."""
+    if not config.team.on:
+        return None
+    from edge.team_page import TeamPage
+
+    return TeamPage(config.team, read_code(config.team.code_file))
+
+
 class Notifier:
     """Tells systemd that the agent is ready and alive. **Source:** sd_notify(3)."""
 
@@ -496,9 +607,13 @@ class Notifier:
         self._send(b"WATCHDOG=1")
 
 
-def run(config: Config) -> None:
-    """Run an agent until SIGTERM or SIGINT."""
-    agent = Agent(config)
-    for number in (signal.SIGTERM, signal.SIGINT):
+def run(config: Config, overlay: Overlay | None = None) -> bool:
+    """Run an agent until SIGTERM or SIGINT. Whether another one is to be run at once, with other settings."""
+    agent = Agent(config, overlay)
+    for number in SIGNALS:
         signal.signal(number, agent.stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     agent.run()
+    if agent.wants_again:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    return agent.wants_again

@@ -108,6 +108,18 @@ def _parser() -> argparse.ArgumentParser:
     with_config(guard)
     guard.add_argument("--duty", help="first set the duty state: standby, entered, on_air, rehab")
     guard.add_argument("--json", action="store_true", help="one JSON object")
+    orders = add(
+        "orders", _orders, "list the open orders; who reads them has seen them, and the hub is told so"
+    )
+    with_config(orders)
+    orders.add_argument("--json", action="store_true", help="one JSON object")
+    answer = add("answer", _answer, "answer an open order")
+    with_config(answer)
+    answer.add_argument("seq", type=int, help="its number, as `orders` shows it")
+    answer.add_argument("word", choices=("accept", "refuse", "done", "here"), help="here: to a roll-call")
+    say = add("say", _say, "write a text to the command post")
+    with_config(say)
+    say.add_argument("text", nargs="+", help="at most 1,000 bytes of UTF-8 are sent")
     with_config(add("renew", _renew, "get a new certificate now; the agent does it by itself in time"))
     salvage = add("salvage", _salvage, "save the rows of a damaged spool, so that the agent sends them")
     salvage.add_argument("file", type=Path, help="the file that was set aside, *.damaged-*")
@@ -154,15 +166,18 @@ def _board_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from edge import agent, config
+    from edge import agent, config, overlay
 
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
     wanted = config.load(args.config)
     with config.alone(wanted.device):
+        settings = overlay.Overlay(args.config)
+        wanted = settings.start()
         try:
-            agent.run(wanted)
+            while agent.run(wanted, settings):
+                wanted = settings.start()
         except sqlite3.Error as err:
             raise ValueError(f"spool {wanted.spool.path}: {err}") from err
     return 0
@@ -322,6 +337,31 @@ def _guard(args: argparse.Namespace) -> int:
     from edge.guard.report import as_text
 
     print(as_text(answer))
+    return 0
+
+
+def _orders(args: argparse.Namespace) -> int:
+    from edge.obey_text import as_text
+
+    answer = _ask(args, "orders")
+    print(json.dumps(answer, ensure_ascii=False, indent=2) if args.json else as_text(answer))
+    return 0
+
+
+def _answer(args: argparse.Namespace) -> int:
+    answer = _ask(args, f"answer {args.seq} {args.word}")
+    if "error" in answer:
+        raise ValueError(str(answer["error"]))
+    print(f"order {answer['order']}: {answer['answer']}")
+    return 0
+
+
+def _say(args: argparse.Namespace) -> int:
+    text = " ".join(" ".join(args.text).split())
+    if not text:
+        raise ValueError("say: a text is needed")
+    answer = _ask(args, f"say {text.encode()[:1_000].decode(errors='ignore')}")
+    print("sent, repeated until the hub has it" if answer["sent"] else "kept: no link yet")
     return 0
 
 

@@ -7,7 +7,7 @@ Enters: a path. Leaves: `Config`, or ConfigError that says which file, which key
 import difflib
 import fcntl
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -31,13 +31,14 @@ class ConfigError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Device:
     """Who this gateway is. `number` 1–2^32-1; `key_file` holds 64 hexadecimal digits. `identity` is the file that an
-    enrolment wrote; it says all the others, and those of the broker, unless they are written."""
+    enrolment wrote; it says all the others but `team`, and those of the broker, unless they are written."""
 
     identity: Path | None = None
     number: int = 0
     realm: str = "live"
     key_file: Path = Path("device.key")
     callsign: str = ""
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class RdssConfig:
     port: str = "rdss"
     to: int = 0
     every_s: float = 60.0
+    broadcast: int = 0
 
 
 BearerConfig = DatagramConfig | MeshConfig | RdssConfig
@@ -152,6 +154,16 @@ class RelayConfig:
     on: bool = False
     listen: str = ""
     port: int = 18832
+
+
+@dataclass(frozen=True, slots=True)
+class TeamConfig:
+    """The local page of a relay's team. Beyond loopback it needs `code_file`, whose one line people type in."""
+
+    on: bool = False
+    listen: str = "127.0.0.1"
+    port: int = 8640
+    code_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +194,15 @@ class Config:
     mqtt: MqttConfig = field(default_factory=MqttConfig)
     bearers: tuple[BearerConfig, ...] = ()
     relay: RelayConfig = field(default_factory=RelayConfig)
+    team: TeamConfig = field(default_factory=TeamConfig)
     ntrip: NtripConfig = field(default_factory=NtripConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
     person: Person = field(default_factory=Person)
 
 
-def load(path: Path) -> Config:
-    """Read and check a file and the identity it names; ConfigError when they cannot be used. Opens nothing else."""
+def load(path: Path, changes: Mapping[str, Any] | None = None) -> Config:
+    """Read and check a file and the identity it names; ConfigError when they cannot be used. Opens nothing else.
+    `changes`: values by dotted key that win over the file's (`edge.overlay`)."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as err:
@@ -196,9 +210,22 @@ def load(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise ConfigError(f"{path}: not TOML: {err}") from None
     try:
+        raw = _changed(raw, changes or {})
         return _check(replace(_build(raw, path.resolve().parent), path=path.resolve()))
     except (ConfigError, IdentityError) as err:
         raise ConfigError(f"{path}: {err}") from None
+
+
+def _changed(raw: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    for dotted, value in changes.items():
+        *tables, key = dotted.split(".")
+        place = raw
+        for name in tables:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{dotted}: {name} is no table")
+        place[key] = value
+    return raw
 
 
 def read_key(path: Path) -> bytes:
@@ -220,8 +247,21 @@ def read_key(path: Path) -> bytes:
 def key_files(config: Config) -> list[Path]:
     """The files that hold a secret of this gateway."""
     tls = config.mqtt.cert_key_file or config.mqtt.cert_file
-    account = config.ntrip.account_file
-    return [config.device.key_file, *([tls] if tls else []), *([account] if account else [])]
+    others = (tls, config.ntrip.account_file, config.team.code_file)
+    return [config.device.key_file, *(path for path in others if path)]
+
+
+def read_code(path: Path | None) -> bytes:
+    """The code of the team's page: one line of 6–64 characters; b"" where none is asked for."""
+    if path is None:
+        return b""
+    try:
+        code = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as err:
+        raise ConfigError(f"{path}: {err}") from None
+    if not 6 <= len(code) <= 64:
+        raise ConfigError(f"{path}: a code of {len(code)} characters, 6–64 are needed")
+    return code.encode()
 
 
 @contextmanager
@@ -249,6 +289,7 @@ def _build(raw: dict[str, Any], base: Path) -> Config:
         "pace": PaceConfig,
         "mqtt": MqttConfig,
         "relay": RelayConfig,
+        "team": TeamConfig,
         "ntrip": NtripConfig,
         "guard": GuardConfig,
         "person": Person,
@@ -387,6 +428,11 @@ def _check(config: Config) -> Config:
         _within("mqtt.route.port", route.port, 1, 65_535)
         _check_interface("mqtt", route.interface)
     _within("relay.port", config.relay.port, 1, 65_535)
+    _within("team.port", config.team.port, 1, 65_535)
+    if config.team.on and not config.relay.on:
+        raise ConfigError("team.on: a team is heard by a relay; set relay.on too")
+    if config.team.on and config.team.code_file is None and config.team.listen not in ("127.0.0.1", "::1"):
+        raise ConfigError(f"team.listen: {config.team.listen!r} is reached by others; it needs a code_file")
     _check_bearers(config)
     names = [port.name for port in config.ports]
     for port in config.ports:
@@ -419,6 +465,7 @@ def _check_bearers(config: Config) -> None:
             if not bearer.to:
                 raise ConfigError(f"{where}.to: the card number of the hub's terminal is needed")
             _within(f"{where}.every_s", bearer.every_s, 1, 86_400)
+            _within(f"{where}.broadcast", bearer.broadcast, 0, 2**32 - 1)
         if isinstance(bearer, MeshConfig):
             _within(f"{where}.use_pct_max", bearer.use_pct_max, 1, 100)
 

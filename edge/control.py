@@ -1,7 +1,7 @@
 """The agent's local socket: a person or a button's script asks for its state or raises an SOS.
 
-Enters: one line of text from a process on the same machine (`status`, `sos`, `cancel`). Leaves: one line of
-JSON. The socket lies beside the spool with mode 0600. Called by `edge.agent`; `ask` by `edge.cli`.
+Enters: one line of text from a process on the same machine (`status`, `sos`, `orders`, `say TEXT` …). Leaves: one
+line of JSON. The socket lies beside the spool with mode 0600. Called by `edge.agent`; `ask` by `edge.cli`.
 """
 
 import json
@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-LINE_BYTES_MAX = 256
+LINE_BYTES_MAX = 4_096
 ANSWER_BYTES_MAX = 65_536
 TIMEOUT_S = 0.2
 

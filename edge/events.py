@@ -82,9 +82,14 @@ class Events:
         self._closed.append((event.id, event.standing, phase))
         return self._row(event.id, event.standing, phase, duty, t_mono_ms)
 
-    def happened(self, code: EventCode, duty: Duty, t_mono_ms: int) -> EventRow:
-        """Something that is never open."""
-        return self._row(self._next_id(), Standing(code), EventPhase.RAISED, duty, t_mono_ms)
+    def happened(
+        self, code: EventCode, duty: Duty, t_mono_ms: int, *, order: int = 0, value: int | None = None
+    ) -> EventRow:
+        """Something that is never open. `order`: the number of the order that it is about, 0 for none."""
+        extra = {_BIT["event_order"]: order} if order else None
+        return self._row(
+            self._next_id(), Standing(code, value=value), EventPhase.RAISED, duty, t_mono_ms, extra
+        )
 
     def seen(self, event_id: int, duty: Duty, t_mono_ms: int) -> tuple[EventRow | None, OpenEvent | None]:
         """A commander has seen an event: the row that says so to the hub, once for each id, and the event if it is

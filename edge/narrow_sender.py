@@ -17,7 +17,9 @@ from edge.bearers.interface import BearerStats, Traits
 from edge.sender import Sender, is_alarm
 from edge.spool import SpoolRow
 from protocols import narrow
+from protocols.brief import BROADCAST_MARK
 from protocols.catalog import FIELDS_BY_NAME, BearerState, Kind, Lane
+from protocols.datagram import Datagram
 from protocols.frame import Row
 from protocols.keys import MacKey
 from protocols.laws.reckon import Trigger, state_of_columns
@@ -29,6 +31,8 @@ PROOF_MS = 300_000
 PROVEN_MS = 2 * PROOF_MS
 RECEIPT_REPEAT_MS = 60_000
 ROWS_A_PACKET = 4
+BACKS_MAX = 64
+"""Answers that wait for a narrow way; a card sends one a minute."""
 _LAT, _LON = FIELDS_BY_NAME["lat_deg_e7"].bit, FIELDS_BY_NAME["lon_deg_e7"].bit
 
 
@@ -45,6 +49,9 @@ class NarrowBearer(Protocol):
 
     @property
     def duty_permille(self) -> int | None: ...
+
+    @property
+    def everybody(self) -> int: ...
 
     def ready(self, lane: Lane) -> bool: ...
     def publish(self, lane: Lane, data: bytes, to: int = 0) -> bool: ...
@@ -63,10 +70,22 @@ class Way:
         self.frames = 0
         self.bytes = 0
         self.delay_ms: int | None = None
+        self.backs: dict[tuple[int, int], bytes] = {}
 
     def is_proven(self, t_mono_ms: int) -> bool:
         """Whether the hub answered by this way lately."""
         return self.heard_ms is not None and t_mono_ms - self.heard_ms < PROVEN_MS
+
+    def answer(self, number: int, message: bytes) -> None:
+        """Keep an answer for node or card `number`; a newer one of its kind takes its place. The oldest falls out."""
+        self.backs.pop((number, message[0]), None)
+        if len(self.backs) >= BACKS_MAX:
+            del self.backs[max(self.backs, key=_urgency)]
+        self.backs[number, message[0]] = message
+
+    def next_answer(self) -> tuple[int, int] | None:
+        """Which goes next: broadcasts, orders, questions, then acknowledgements."""
+        return min(self.backs, key=_urgency, default=None)
 
     def heard(self, t_mono_ms: int) -> None:
         """The hub has answered by this way."""
@@ -85,7 +104,7 @@ class Way:
 
 
 class NarrowSender:
-    """Shares the narrow ways among alarms, others' frames, receipts and the trail, in this order."""
+    """Shares the narrow ways among alarms, answers to others, others' frames, receipts and the trail, in this order."""
 
     def __init__(self, sender: Sender, mac_key: MacKey, device: int, bearers: Sequence[NarrowBearer]) -> None:
         self._sender = sender
@@ -102,11 +121,16 @@ class NarrowSender:
         if row.kind == Kind.STATE and self.ways:
             self._trail.append(row)
 
+    def has_sent(self, row: SpoolRow) -> bool:
+        """Whether an event is on its way by one of them."""
+        return any((row.boot, row.stream, row.row) in way.sent_ms for way in self.ways)
+
     def pump(self, t_mono_ms: int) -> None:
         """Send what may go now."""
         if not self.ways:
             return
-        waiting = self._sender.open_events()
+        # texts have no narrow form and wait for a wide way
+        waiting = [row for row in self._sender.open_events() if row.kind == Kind.EVENT]
         alarms = [row for row in waiting if is_alarm(row)]
         late = not self._sender.scheduler.in_time(Lane.RECEIPTS, t_mono_ms)
         receipts = [row for row in waiting if not is_alarm(row)] if late else []
@@ -118,6 +142,8 @@ class NarrowSender:
         repeat_ms = way.bearer.traits.event_repeat_ms
         if way.bearer.ready(Lane.SOS) and (due := _due(way, alarms, repeat_ms, t_mono_ms)):
             self._send_events(way, Lane.SOS, due, t_mono_ms)
+        elif way.backs and way.bearer.ready(Lane.SOS):
+            self._send_answer(way)
         elif not way.bearer.ready(Lane.LIVE):
             return
         elif self.carried:
@@ -126,6 +152,16 @@ class NarrowSender:
             self._send_events(way, Lane.RECEIPTS, due, t_mono_ms)
         elif self._is_mine(way, t_mono_ms) and not self._sender.scheduler.in_time(Lane.LIVE, t_mono_ms):
             self._send_trail(way, t_mono_ms)
+
+    def _send_answer(self, way: Way) -> None:
+        key = way.next_answer()
+        if key is None:
+            return
+        message = way.backs[key]
+        if len(message) > way.bearer.traits.mtu or way.bearer.publish(Lane.SOS, message, key[0]):
+            del way.backs[key]
+            way.frames += 1
+            way.bytes += len(message)
 
     def _is_mine(self, way: Way, t_mono_ms: int) -> bool:
         """The trail goes by the cheapest way that is proven, and by all before it, until one is."""
@@ -218,6 +254,12 @@ class NarrowSender:
         state = state_of_columns([t_ms + shift_ms for t_ms in frame.t_mono_ms], frame.columns)
         if state is not None:
             self._trigger.sent(state)
+
+
+def _urgency(key: tuple[int, int]) -> int:
+    """Of an answer, by its first byte."""
+    order = (BROADCAST_MARK, Datagram.ORDER, Datagram.ASK, Datagram.ACK)
+    return order.index(key[1]) if key[1] in order else len(order)
 
 
 def _due(way: Way, rows: list[SpoolRow], repeat_ms: int, t_mono_ms: int) -> list[SpoolRow]:

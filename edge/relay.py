@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from edge.config import RelayConfig
 from protocols import datagram, narrow, opening, relay
+from protocols.brief import is_broadcast
 from protocols.catalog import Bearer, Lane
 from protocols.datagram import PAYLOAD_BYTES_MAX, Datagram
 from protocols.errors import FrameError, RelayError
@@ -39,6 +40,10 @@ class End(NamedTuple):
     number: int = 0
 
 
+EVERYBODY = End(Bearer.NONE)
+"""All who hear the narrow ways."""
+
+
 @dataclass(slots=True)
 class RelayStats:
     """Counters since the start."""
@@ -59,13 +64,16 @@ class Relay:
         pass_on: Callable[[bytes], bool],
         narrow_back: Callable[[End, bytes], None],
         carry_narrow: Callable[[bytes], None],
+        on_frames: Callable[[bytes], None] = lambda _data: None,
     ) -> None:
-        """`carry_narrow`: takes narrow-band frames while there is no wide way to the hub."""
+        """`carry_narrow`: takes narrow-band frames while there is no wide way to the hub. `on_frames`: looks into all
+        that is carried."""
         self._config = config
         self._own = own
         self._pass_on = pass_on
         self._narrow_back = narrow_back
         self._carry_narrow = carry_narrow
+        self._on_frames = on_frames
         self._sock: socket.socket | None = None
         self._ends: dict[int, dict[End, None]] = {}
         self._waiting: deque[tuple[Lane, bytes]] = deque()
@@ -162,6 +170,7 @@ class Relay:
         for device in devices:
             self._note(device, end)
         self.stats.taken += 1
+        self._on_frames(data)
         lane = min(map(_lane_of, parts))
         carried = relay.pack_up(Carried(bearer, data))
         if self._pass_on(carried):
@@ -216,9 +225,18 @@ class Relay:
         self.hand_back(back)
 
     def hand_back(self, back: Back) -> None:
-        """To all ends where the device was heard."""
-        message = datagram.pack(Datagram.ACK if back.lane == relay.ACK else Datagram.ORDER, back.data)
-        for end in self._ends.get(back.device, {}):
+        """To all ends where the device was heard, or a broadcast to everybody."""
+        if back.device == relay.EVERYBODY:
+            if is_broadcast(back.data):
+                self.stats.returned += 1
+                self._narrow_back(EVERYBODY, back.data)
+            return
+        what = Datagram.ACK if back.lane == relay.ACK else Datagram.ORDER
+        self.say(back.device, datagram.pack(what, back.data))
+
+    def say(self, device: int, message: bytes) -> None:
+        """A message to all ends where a device was heard."""
+        for end in self._ends.get(device, {}):
             self.stats.returned += 1
             if end.address is None:
                 self._narrow_back(end, message)

@@ -23,6 +23,7 @@ from edge import spool_file, sqlite_pages
 from edge.spool_row import COLUMNS, SpoolRow
 from protocols.catalog import Kind, Stream
 from protocols.intervals import Intervals
+from protocols.sqlite_wal import Frame, wal_frames
 
 BATCH_ROWS = 5_000
 RANGES_SHOWN_MAX = 100
@@ -97,7 +98,7 @@ def rows_of(path: Path) -> Iterator[Saved]:
         while page := read_page(number):
             yield from _rows_in(page, read_page)
             number += 1
-    yield from rows_of_wal(sqlite_pages.wal_frames(read_wal(path)))
+    yield from rows_of_wal(wal_frames(read_wal(path)))
 
 
 def read_wal(path: Path) -> bytes:
@@ -109,7 +110,7 @@ def read_wal(path: Path) -> bytes:
         return b""
 
 
-def rows_of_wal(frames: list[sqlite_pages.Frame]) -> Iterator[Saved]:
+def rows_of_wal(frames: list[Frame]) -> Iterator[Saved]:
     """Rows of the newest image of each page in a log."""
     newest = {frame.page: frame.data for frame in frames}
     for page in newest.values():

@@ -15,6 +15,8 @@ DEADLINES_MS = {Lane.RECEIPTS: 30_000, Lane.LIVE: 5_000, Lane.HISTORY: 20_000}
 STEADY_MS = 10_000
 PROBE_MS = 15_000
 """A way that carries nothing else takes one live frame each so often, so that what is known of it is true."""
+KNOCK_MS = 4_000
+"""While no wide way is up, each that might work is tried so often."""
 
 
 class Scheduler:

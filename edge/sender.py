@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from edge.bearers.interface import Bearer
 from edge.flow import WINDOW_MAX, Flight, Flow, Key
-from edge.scheduler import PROBE_MS, Scheduler
+from edge.scheduler import KNOCK_MS, PROBE_MS, Scheduler
 from edge.spool import Spool, SpoolRow
 from protocols import frame
 from protocols.acks import Ack
@@ -251,7 +251,7 @@ class Sender:
             todo.remove(span[0], first - 1)
         elif rows[0].kind == Kind.STATE:  # a row of health must not keep the next position waiting
             flow.live_due_ms = t_mono_ms + round((1 - LIVE_EARLY) * self._live_ms)
-            flow.probe_due_ms = t_mono_ms + PROBE_MS
+            flow.probe_due_ms = t_mono_ms + (PROBE_MS if self.scheduler.choices else KNOCK_MS)
         is_probe = lane == Lane.LIVE and self.scheduler.chosen(lane) is not flow
         flow.sent(Flight(key, first, last, lane, t_mono_ms, len(packed), is_probe), len(rows))
         return True
@@ -340,7 +340,7 @@ class Sender:
 
 def is_alarm(row: SpoolRow) -> bool:
     """Whether it goes on every way there is. What merely happened, receipts among it, takes the cheapest in time."""
-    if row.stream != Stream.EVENTS:
+    if row.stream != Stream.EVENTS or row.kind != Kind.EVENT:
         return False
     code = row.as_row().values.get(_CODE)
     return code is None or code < HAPPENINGS_FROM

@@ -21,10 +21,11 @@ from typing import Any
 
 import msgpack
 
-from edge import salvage, spool_file, spool_room, sqlite_pages
+from edge import salvage, spool_file, spool_room
 from edge.spool_room import Thinned
 from edge.spool_row import COLUMNS
 from edge.spool_row import SpoolRow as SpoolRow
+from protocols import sqlite_wal
 from protocols.catalog import Stream
 from protocols.frame import RANGES_MAX, Row
 from protocols.intervals import Intervals
@@ -33,6 +34,10 @@ BOOTS_KEPT = 8
 PENDING_ROWS_MAX = 10_000
 """Rows in memory while the disk refuses them; the oldest that are not events are shed beyond it."""
 RETRIES_FULL = 3
+BATCHES_MAX = 100
+FREE_BYTES_MIN = 512 * 1024
+"""Room for commits and for thinning: with less of it on the disk and in the file's free pages, history goes. Going by
+a full disk alone, each filling of the log would cost a batch of history, though the file had room."""
 MEMORY_BYTES_MAX = 16 * 2**20
 """Some hours of rows at 1 Hz, while the agent stays small."""
 SALVAGE_BYTES_MAX = 16 * 2**20
@@ -79,7 +84,7 @@ class Spool:
         a small one's rows are saved; where the disk takes nothing at all, memory serves until the next start."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         had_reserve = self._reserve.exists()
-        frames = sqlite_pages.wal_frames(salvage.read_wal(self._path))
+        frames = sqlite_wal.wal_frames(salvage.read_wal(self._path))
         try:
             try:
                 self._db = spool_file.connect(self._path)
@@ -90,7 +95,7 @@ class Spool:
                 self._reserve.unlink(missing_ok=True)  # the disk was filled while we were away
                 self._db = spool_file.connect(self._path)
                 self._begin_boot()
-            if sqlite_pages.forgotten(frames):
+            if sqlite_wal.forgotten(frames):
                 self._note_damage()
                 self._save(salvage.rows_of_wal(frames))
         except sqlite3.OperationalError as err:
@@ -238,6 +243,12 @@ class Spool:
         )
         return int((pages - free) * size)
 
+    def _free_pages_bytes(self) -> int:
+        pages, size = (
+            self.db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size")
+        )
+        return int(pages * size)
+
     def shed(self) -> int:
         """When over the byte budget, thin history, then drop the oldest of it; how many rows went, with those that
         were found damaged and those that memory could not hold. Events stay."""
@@ -275,16 +286,19 @@ class Spool:
         return gone
 
     def _free_disk(self) -> bool:
-        """The disk is full: give up the reserve, and let the oldest history go, so that the next try has room."""
+        """The disk is full: give up the reserve, so that the log can be emptied into the file. Where that leaves
+        little, and the file has few free pages, let the oldest history go. Whether the next try may have room."""
         self._reserve.unlink(missing_ok=True)
         try:
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            gone = self._make_room()
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            for _ in range(BATCHES_MAX):
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                free = spool_file.free_bytes(self._path) - spool_file.RESERVE_BYTES
+                if max(free, self._free_pages_bytes()) >= FREE_BYTES_MIN or not self._make_room():
+                    break
         except sqlite3.Error:
             return False
         spool_file.lay_reserve(self._path)
-        return gone > 0
+        return True
 
     @property
     def _reserve(self) -> Path:

@@ -40,8 +40,8 @@ def connect(place: Path | str) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA wal_autocheckpoint=256")
-        if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("spool: quick_check failed")
+        if db.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("spool: the integrity check failed")
         db.executescript(_SCHEMA)
         if "sum" not in [column[1] for column in db.execute("PRAGMA table_info(rows)")]:
             db.execute("ALTER TABLE rows ADD COLUMN sum INTEGER")  # a file of before there were sums
@@ -80,6 +80,12 @@ def _rename(before: Path, after: Path) -> None:
     for suffix in _SUFFIXES:
         if (part := Path(f"{before}{suffix}")).exists():
             os.replace(part, f"{after}{suffix}")
+
+
+def free_bytes(path: Path) -> int:
+    """Room on its disk for us."""
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize
 
 
 def reserve_of(path: Path) -> Path:

@@ -21,6 +21,8 @@ Take = Callable[[bytes, int], None]
 log = logging.getLogger("zhantu.edge.trust")
 
 LOG_EVERY_NS = 60 * 10**9
+FORGED = frozenset({"message", "list"})
+"""Reasons that somebody is at work who has not the hub's keys."""
 
 
 class Trust:
@@ -39,9 +41,11 @@ class Trust:
         realm: str,
         mac_key: MacKey,
         others: Mapping[int, Take] | None = None,
+        on_forged: Callable[[], None] = lambda: None,
     ) -> None:
-        """`others`: who takes messages down of other kinds."""
+        """`others`: who takes messages down of other kinds. `on_forged`: a message or a list was not the hub's."""
         self._others = others or {}
+        self._on_forged = on_forged
         self._path = path
         self._signer = signer
         self._realm = realm
@@ -55,6 +59,16 @@ class Trust:
     def number(self) -> int | None:
         """The number of the list that is held; 0 before the first, None on a gateway that cannot hold any."""
         return None if self._signer is None else self._held.number if self._held else 0
+
+    @property
+    def keys(self) -> KeyList | None:
+        """The list that is held."""
+        return self._held
+
+    @property
+    def signer(self) -> bytes | None:
+        """The hub's Ed25519 key; None on a gateway that was never enrolled."""
+        return self._signer
 
     def load(self) -> None:
         """Take the list from the disk, if the hub's signature under it is good."""
@@ -132,6 +146,8 @@ class Trust:
     def _refuse(self, reason: str, words: str, t_mono_ns: int) -> None:
         """Count, and say it once a minute at most: whoever floods us must not fill the log."""
         self.refused[reason] += 1
+        if reason in FORGED:
+            self._on_forged()
         if self._logged_ns is not None and t_mono_ns - self._logged_ns < LOG_EVERY_NS:
             self._unlogged += 1
             return

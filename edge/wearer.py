@@ -18,11 +18,11 @@ from edge.sender import Where
 from edge.spool import SpoolRow
 from firmware_bridge.interface import Command
 from protocols import orders
-from protocols.catalog import Duty, EventPhase
+from protocols.catalog import Duty, EventCode, EventPhase
 from protocols.frame import Row
 from protocols.samples import Sample
 from protocols.units import MS_PER_S
-from protocols.wearer import Gesture
+from protocols.wearer import Gesture, Pattern
 
 log = logging.getLogger("zhantu.edge.guard")
 
@@ -34,7 +34,8 @@ HOUR_MS = 3_600 * MS_PER_S
 
 
 class Wearer:
-    """`keep` commits an event row and hands it to the sender, `tell` is for every board, `where` asks the sender."""
+    """`keep` commits an event row and hands it to the sender, `tell` is for every board, `where` asks the sender.
+    `answered(order, code, t_ms)`: what the wearer said of an order, or that a board has shown it."""
 
     def __init__(
         self,
@@ -43,11 +44,14 @@ class Wearer:
         keep: Callable[[Row], SpoolRow],
         tell: Callable[[Command], None],
         where: Callable[[SpoolRow], Where],
+        answered: Callable[[int, EventCode, int], None] = lambda _order, _code, _t_ms: None,
     ) -> None:
         self.guard = Guard(config.guard, config.person, boot_bits)
         self._kept_h = config.guard.entry.kept_h
         self._path = config.spool.path.with_name(f"{config.spool.path.stem}.duty.json")
         self._keep, self._tell, self._where = keep, tell, where
+        self._answered = answered
+        self._now_ms = 0
         self._followed: deque[tuple[EventRow, SpoolRow, Where]] = deque(maxlen=FOLLOWED_MAX)
         self._mark: tuple[object, ...] = self.guard.mark()
         self._written: dict[str, Any] = {}
@@ -77,6 +81,7 @@ class Wearer:
 
     def hear(self, sample: Sample, t_ms: int) -> None:
         """A sample of any device."""
+        self._now_ms = t_ms
         self._do(self.guard.hear(sample, t_ms))
 
     def tick(self, t_ms: int, t_utc_ms: int, disk_refuses: bool) -> dict[int, int]:
@@ -94,6 +99,35 @@ class Wearer:
         """A message down of kind SEEN. OrderError when it is not one."""
         event_id, by_name, _t_utc_ms = orders.open_seen(body)
         self._do(self.guard.seen(event_id, by_name, t_ms))
+
+    # --- orders: see `edge.obey_desk.Ears` ---------------------------------------------------------
+
+    def ask(self, pattern: Pattern, text: str, t_ms: int, order: int, *, is_task: bool) -> None:
+        """Until the wearer answers or `unask`."""
+        self.guard.ask(pattern, text, t_ms, order, is_task=is_task)
+
+    def unask(self, what: int) -> None:
+        """It is over."""
+        self.guard.unask(what)
+
+    def accept(self, order: int) -> None:
+        """A task waits for DONE."""
+        self.guard.accept(order)
+
+    def say(self, code: EventCode, order: int, t_ms: int, value: int | None = None) -> None:
+        """A receipt."""
+        self._do(self.guard.say(code, order, t_ms, value))
+
+    def forged(self) -> None:
+        """Somebody forges orders."""
+        self.guard.forged()
+
+    def shown(self, command: Command, t_ms: int) -> None:
+        """A board has done a command."""
+        self._now_ms = t_ms
+        self._do(self.guard.shown(command, t_ms))
+
+    # --- the local socket --------------------------------------------------------------------------
 
     def sos(self, t_ms: int) -> SpoolRow | None:
         """As if the wearer had pressed it."""
@@ -121,6 +155,8 @@ class Wearer:
             last = kept if row.phase in phases else last
         for command in acts.commands:
             self._tell(command)
+        for order, code in acts.answers:
+            self._answered(order, code, self._now_ms)
         return last
 
     def _follow(self, t_ms: int) -> None:

@@ -41,6 +41,7 @@ COMMAND_TRIES_MAX = 20
 """Six seconds: a board that was reset is back by then. After that the caller is told by a note."""
 PLAYS_MAX = 8
 """Patterns that wait for their acknowledgement; of more, the least urgent goes, the oldest of equals."""
+DONE_MAX = 32
 EVENTS_KEPT = 64
 """Of so many gestures and impacts it is known that they were passed on. A board holds 8 that wait."""
 STALE_MS = 60_000
@@ -69,10 +70,11 @@ _RANGES = {field.id: (field.lo, field.hi) for field in MAY_SEND}
 class _Waiting:
     """A command that waits for its acknowledgement."""
 
-    __slots__ = ("due_mono_ns", "frame", "name", "pattern", "sequence", "tries")
+    __slots__ = ("command", "due_mono_ns", "frame", "name", "pattern", "sequence", "tries")
 
-    def __init__(self, name: str, sequence: int, frame: bytes, pattern: Pattern | None = None) -> None:
-        self.name, self.sequence, self.frame, self.pattern = name, sequence, frame, pattern
+    def __init__(self, name: str, sequence: int, frame: bytes, command: Command) -> None:
+        self.name, self.sequence, self.frame, self.command = name, sequence, frame, command
+        self.pattern = command.pattern if isinstance(command, Play) else None
         self.tries = 0
         self.due_mono_ns = 0
 
@@ -86,6 +88,8 @@ class BoardDriver:
         self.board: Hello | None = None
         self.lost_count = 0
         """Frames of the board that its sequence says are missing."""
+        self.done: deque[Command] = deque(maxlen=DONE_MAX)
+        """Commands that the board says it has done; who reads them takes them out."""
         self._splitter = FrameSplitter(self.stats, self._frame)
         self._out: list[Sample] = []
         self._replies = bytearray()
@@ -151,7 +155,7 @@ class BoardDriver:
         text = command.text.encode()
         if not can & Can.DISPLAY or len(text) > SHOW_SIZE_MAX:
             return False
-        self._show = self._command("show", Down.SHOW, text)
+        self._show = self._command("show", Down.SHOW, text, command)
         return True
 
     # --- up ----------------------------------------------------------------------------------------
@@ -245,7 +249,9 @@ class BoardDriver:
         for waiting in self._in_front():
             if waiting.sequence == sequence and waiting.tries:
                 self._drop(waiting)
-                if result != Result.DONE:
+                if result == Result.DONE:
+                    self.done.append(waiting.command)
+                else:
                     self._out.append(
                         Note("board refused a command", {"command": waiting.name, "result": result})
                     )
@@ -282,12 +288,12 @@ class BoardDriver:
             self._plays.remove(
                 min(later, key=lambda play: _PATTERN_ROWS[play.pattern or Pattern.OFF].urgency)
             )
-        self._plays.append(self._command("play", Down.PLAY, bytes((pattern,)), pattern))
+        self._plays.append(self._command("play", Down.PLAY, bytes((pattern,)), Play(pattern)))
         return True
 
-    def _command(self, name: str, kind: Down, payload: bytes, pattern: Pattern | None = None) -> _Waiting:
+    def _command(self, name: str, kind: Down, payload: bytes, command: Command) -> _Waiting:
         frame = self._pack(kind, payload)
-        return _Waiting(name, (self._sequence - 1) & 0xFF, frame, pattern)
+        return _Waiting(name, (self._sequence - 1) & 0xFF, frame, command)
 
     def _in_front(self) -> list[_Waiting]:
         """The first pattern, because they have an order among them, and the text."""

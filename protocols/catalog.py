@@ -305,6 +305,7 @@ class EventCode(IntEnum):
     HEART = 14  # too high for too long, or not recovering
     STRAIN = 15  # strain index (PSI)
     HEAT = 16  # core temperature's band reaches the limit
+    FORGED_ORDER = 17  # somebody sends orders that no commander or hub made
     ENTERED = 64  # from here on nothing that is open or closed: it happened
     LEFT = 65
     ROLL_CALL = 66  # the wearer's answer to a roll-call

@@ -24,6 +24,7 @@ class Datagram(IntEnum):
     ACK = 1
     ORDER = 2
     ALIVE = 3
+    ASK = 4  # a relay's roll-call to one device: `protocols.team`
 
 
 def pack(what: Datagram, body: bytes) -> bytes:
@@ -36,7 +37,7 @@ def unpack(data: bytes) -> tuple[Datagram, bytes]:
     if not 1 < len(data) <= PAYLOAD_BYTES_MAX + 1:
         raise FrameError("size", f"a datagram of {len(data)} bytes, 2–{PAYLOAD_BYTES_MAX + 1} allowed")
     if data[0] not in set(Datagram):
-        raise FrameError("kind", f"a datagram of type {data[0]}, 0–3 allowed")
+        raise FrameError("kind", f"a datagram of type {data[0]}, 0–{int(max(Datagram))} allowed")
     return Datagram(data[0]), data[1:]
 
 

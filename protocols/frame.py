@@ -60,8 +60,8 @@ _PRIVATE_BITS = {
     kind: sum(1 << f.bit for name in PRIVATE_FIELDS if (f := FIELDS_BY_NAME[name]).page == kind)
     for kind in _PAGES
 }
-WORD_KINDS = frozenset({Kind.SAID, Kind.LINK})
-"""Kinds whose rows are lists of words."""
+WORD_KINDS = frozenset({Kind.SAID, Kind.LINK, Kind.TEXT})
+"""Kinds whose rows are lists of words; a frame of TEXT has one string a row in their place."""
 _INT_ONLY = {int}
 _INT_OR_NONE = {int, type(None)}
 _packer = msgpack.Packer(use_bin_type=True)
@@ -69,8 +69,8 @@ _packer = msgpack.Packer(use_bin_type=True)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One numbered row: its time on the boot's clock (ms) and its values by bit, in quanta. A row of SAID or LINK has
-    `words` instead: [source, id, what, text], or `protocols.links.LinkState`."""
+    """One numbered row: its time on the boot's clock (ms) and its values by bit, in quanta. A row of SAID, LINK or
+    TEXT has `words` instead: [source, id, what, text], `protocols.links.LinkState`, or the text alone."""
 
     t_mono_ms: int
     values: dict[int, int]
@@ -211,7 +211,8 @@ def pack(
     ]
     more: list[Any] = [] if step == 1 else [None, step]
     if kind in WORD_KINDS:
-        return seal(mac_key, [*head, 0, [row.words for row in rows], *more])
+        words = [row.words[0] if kind == Kind.TEXT and row.words else row.words for row in rows]
+        return seal(mac_key, [*head, 0, words, *more])
     hidden = _PRIVATE_BITS[kind] if sealed else 0
     elements: list[Any] = [*head, *_body(kind, rows, ~hidden)]
     private = _body(kind, rows, hidden) if hidden else (0, [])

@@ -40,8 +40,9 @@ class What(IntEnum):
     SEEN = 2  # somebody has seen an event of this device: tell its wearer
     ORDER = 3  # [core, [[key_id, signature], …]]
     BRIEF = 4  # an evacuation or retreat for a way that is too narrow for signatures
-    PASSED = 5  # to a relay that keeps what it passes on: the hub has all up to this number
+    PASSED = 5  # to a relay that keeps what it passes on: what became of its numbers (`protocols.relay`)
     TEAM = 6  # to a relay: by which keys it may ask a roll-call while no hub is in reach
+    FAMILY = 7  # between hubs of one master, both ways: who is enrolled
 
 
 class OrderType(IntEnum):
@@ -54,6 +55,17 @@ class OrderType(IntEnum):
     ROLL_CALL = 5  # to be answered by the wearer
     CONFIG = 6  # body: version, changes, confirm_s
     TASK = 7  # body: text, and lat_deg_e7, lon_deg_e7 of where; to be accepted, refused, done
+
+
+class ConfigRefusal(IntEnum):
+    """Why a gateway refused a configuration, or went back from it: `event_value` of its REFUSED."""
+
+    SHAPE = 1  # the body is not version, changes, confirm_s
+    VERSION = 2  # not higher than one that was there before
+    KEY = 3  # a key that is not to be changed so, is unknown, or has a value out of range
+    DISK = 4  # it cannot be written
+    STOPPED = 5  # the gateway stopped or crashed during the trial, or another change came; it went back
+    NOT_REACHED = 6  # the hub was not reached within confirm_s, and it went back
 
 
 SIGNED = frozenset({OrderType.EVACUATE, OrderType.RETREAT, OrderType.ALL_CLEAR})
@@ -82,8 +94,8 @@ class KeyList(NamedTuple):
 
 
 class Order(NamedTuple):
-    """An order as it is signed. `target` "all", "team:<name>", or a unit's id; times UTC ms. `seq` is its number in all
-    receipts: max(last + 1, UTC ms) of whoever gives numbers, so no two orders of a hub have the same."""
+    """An order as it is signed. `target` "all", "team:<name>", a unit's id, or "units:<id>,<id>…"; times UTC ms. `seq`
+    is its number in all receipts: max(last + 1, UTC ms) of whoever gives numbers, so no two of a hub have the same."""
 
     id: str
     realm: str

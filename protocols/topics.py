@@ -60,6 +60,16 @@ def relayed(realm: str, relay: int) -> str:
     return f"z/{realm}/{cell(relay)}/{relay}/r"
 
 
+def family(realm: str, hub: int) -> str:
+    """The topic that a hub below says on who is enrolled there."""
+    return f"z/{realm}/{cell(hub)}/{hub}/h"
+
+
+def all_family(realm: str) -> str:
+    """The subscription of a hub to what hubs below say."""
+    return f"z/{realm}/+/+/h"
+
+
 def back(realm: str, relay: int) -> str:
     """The topic that a relay hears others' acknowledgements and messages on."""
     return f"z/{realm}/{cell(relay)}/{relay}/b"
@@ -73,6 +83,12 @@ def all_relayed(realm: str) -> str:
 def all_up(realm: str, lanes: Iterable[Lane] = Lane) -> list[str]:
     """The subscriptions of a hub: one a lane, over all cells and devices."""
     return [f"z/{realm}/+/+/{int(lane)}" for lane in lanes]
+
+
+@lru_cache(maxsize=4_096)
+def parse_family(realm: str, topic: str) -> int | None:
+    """The hub of a topic `…/h`, None for others; TopicError for a wrong one."""
+    return parse_up(realm, f"{topic[:-1]}0").device if topic.endswith("/h") else None
 
 
 @lru_cache(maxsize=4_096)

@@ -41,11 +41,12 @@ class DatagramBearer:
         on_ack: Callable[[bytes], None],
         on_order: Callable[[bytes], None],
         rng: random.Random,
+        on_ask: Callable[[bytes], None] = lambda _body: None,
     ) -> None:
         self._config = config
         self._device = device
         self._mac_key = mac_key
-        self._hear = {Datagram.ACK: on_ack, Datagram.ORDER: on_order}
+        self._hear = {Datagram.ACK: on_ack, Datagram.ORDER: on_order, Datagram.ASK: on_ask}
         self._rng = rng
         self._sock: socket.socket | None = None
         self._thread: threading.Thread | None = None

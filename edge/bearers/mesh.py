@@ -33,6 +33,11 @@ class MeshBearer:
         return driver if isinstance(driver, MeshDriver) and self._port.fileno() is not None else None
 
     @property
+    def everybody(self) -> int:
+        """The number that all nodes hear."""
+        return BROADCAST
+
+    @property
     def duty_permille(self) -> int | None:
         """How busy the channel is, with everybody's packets."""
         driver = self._driver

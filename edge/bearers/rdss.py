@@ -13,6 +13,7 @@ from edge.bearers.interface import BearerStats, Traits
 from edge.config import RdssConfig
 from edge.serial_worker import SerialWorker
 from firmware_bridge.rdss import RdssDriver
+from protocols.brief import is_broadcast
 from protocols.catalog import Bearer, BearerState, Lane
 
 MTU_BEFORE_CARD = 78
@@ -51,6 +52,11 @@ class RdssBearer:
         )
 
     @property
+    def everybody(self) -> int:
+        """The broadcast number of the card's group, 0 where it is not known: then nothing is sent to all."""
+        return self._config.broadcast
+
+    @property
     def duty_permille(self) -> int | None:
         """Of the card's interval, how much is still to be waited for."""
         driver = self._driver
@@ -74,7 +80,7 @@ class RdssBearer:
     def publish(self, lane: Lane, data: bytes, to: int = 0) -> bool:
         """Give the terminal one message, for card `to` or the one of the configuration."""
         driver = self._driver
-        if driver is None:
+        if driver is None or (is_broadcast(data) and not to):
             return False
         now_ns = self._clock_ns()
         why = driver.send(to or self._config.to, data, now_ns)

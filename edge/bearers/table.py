@@ -24,6 +24,7 @@ class Ends:
 
     on_ack: Hear
     on_order: Hear
+    on_ask: Hear
 
 
 def make_datagrams(
@@ -33,7 +34,13 @@ def make_datagrams(
     wide = [bearer for bearer in config.bearers if isinstance(bearer, DatagramConfig) and bearer.host]
     return [
         DatagramBearer(
-            bearer, config.device.number, mac_key, on_ack=ends(i).on_ack, on_order=ends(i).on_order, rng=rng
+            bearer,
+            config.device.number,
+            mac_key,
+            on_ack=(own := ends(i)).on_ack,
+            on_order=own.on_order,
+            on_ask=own.on_ask,
+            rng=rng,
         )
         for i, bearer in enumerate(wide)
     ]

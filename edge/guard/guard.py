@@ -6,14 +6,17 @@ comes; state is bounded by the tables of fields, gases and codes.
 """
 
 import math
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edge.events import EventRow, Events, Key, OpenEvent
 from edge.guard import words
 from edge.guard.arbiter import Arbiter
+from edge.guard.asked import Ask, Asked
 from edge.guard.disk import DiskRule
 from edge.guard.entry import Entry
+from edge.guard.forged import ForgedRule
 from edge.guard.rule import WEARERS, Now, Rule, Standing
 from edge.guard.rules import RULES, RuleRow, is_on
 from edge.guard.settings import GuardConfig, Person
@@ -50,10 +53,12 @@ QUESTION = "question"
 
 @dataclass(slots=True)
 class Acts:
-    """What is to be done: rows into the spool at once, commands to every board."""
+    """What is to be done: rows into the spool at once, commands to every board. `answers`: [order, code] of those rows
+    that are the wearer's word on an order."""
 
     rows: list[EventRow] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    answers: list[tuple[int, EventCode]] = field(default_factory=list)
 
 
 class Guard:
@@ -68,10 +73,11 @@ class Guard:
             (row, row.make(config, person)) for row in RULES if is_on(row, config)
         ]
         self._disk = next(rule for _, rule in self._rules if isinstance(rule, DiskRule))
+        self._forged = next(rule for _, rule in self._rules if isinstance(rule, ForgedRule))
         self._stood: list[dict[Key, Standing]] = [{} for _ in self._rules]
         self._unclaimed: set[Key] = set()
         self._arbiter = Arbiter(round(config.again_s * 1000))
-        self._asked: dict[Pattern, str] = {}
+        self._asked = Asked()
         self._notice = ("", 0)
         self._shown = ""
         self._worn = False
@@ -122,6 +128,7 @@ class Guard:
             self._arbiter.open(QUESTION, question, now.t_ms)
         acts.commands += self._arbiter.step(now.t_ms)
         self._show(question, acts)
+        self._asked.told(acts.commands)
         return acts
 
     def press(self, gesture: Gesture, t_ms: int) -> Acts:
@@ -137,16 +144,44 @@ class Guard:
         self._judge(acts)
         return acts
 
-    def ask(self, pattern: Pattern, text: str, t_ms: int) -> None:
-        """A roll-call, an order, evacuate: it sounds until the wearer answers or `unask`."""
+    def ask(self, pattern: Pattern, text: str, t_ms: int, order: int = 0, *, is_task: bool = False) -> None:
+        """A roll-call, an order, evacuate: it sounds until the wearer answers or `unask`. `order`: its number, 0 for
+        none."""
         now = self._at(t_ms)
-        self._asked[pattern] = cut(text or _PATTERN_WORDS[pattern])
-        self._arbiter.open(pattern, pattern, now.t_ms)
+        key = _asked_key(order or pattern)
+        gone = self._asked.put(Ask(key, pattern, cut(text or _PATTERN_WORDS[pattern]), order, is_task))
+        if gone is not None:
+            self._arbiter.close(gone.key)
+            if gone.key == key:
+                return
+        self._arbiter.open(key, pattern, now.t_ms)
 
-    def unask(self, pattern: Pattern) -> None:
-        """It is over."""
-        self._asked.pop(pattern, None)
-        self._arbiter.close(pattern)
+    def unask(self, what: int) -> None:
+        """It is over: what was asked under this order's number, or of no order under this pattern."""
+        key = _asked_key(what)
+        self._asked.drop(key)
+        self._arbiter.close(key)
+
+    def accept(self, order: int) -> None:
+        """A task was accepted another way than by a gesture: it waits for DONE."""
+        self._asked.accept(_asked_key(order))
+        self._arbiter.close(_asked_key(order))
+
+    def shown(self, command: Command, t_ms: int) -> Acts:
+        """A board has done this command: orders that the wearer was shown by it."""
+        acts = Acts()
+        for order in self._asked.shown(command):
+            self._say(EventCode.SHOWN, order, self._at(t_ms), acts)
+        return acts
+
+    def say(self, code: EventCode, order: int, t_ms: int, value: int | None = None) -> Acts:
+        """A receipt, or an answer that came another way. It is not among `answers`: who calls knows it."""
+        row = self._events.happened(code, self._now.duty, self._at(t_ms).t_ms, order=order, value=value)
+        return Acts(rows=[row])
+
+    def forged(self) -> None:
+        """An order came that nobody made who may; the next tick says so."""
+        self._forged.note()
 
     def disk(self, refuses: bool) -> None:
         """Whether the disk refuses the spool; the next tick says so."""
@@ -200,14 +235,19 @@ class Guard:
         if gesture not in ANSWERS or (gesture == Gesture.ANSWER and any(used)):
             return
         self._arbiter.quiet()
-        code = ANSWERS[gesture]
-        if gesture == Gesture.ANSWER and Pattern.ROLL_CALL in self._asked:
-            code = EventCode.ROLL_CALL
-            self.unask(Pattern.ROLL_CALL)
-        elif gesture != Gesture.DONE:
-            for pattern in (Pattern.ORDER, Pattern.EVACUATE):
-                self.unask(pattern)
-        acts.rows.append(self._events.happened(code, now.duty, now.t_ms))
+        answered = self._asked.answer(gesture)
+        if answered is None:
+            acts.rows.append(self._events.happened(ANSWERS[gesture], now.duty, now.t_ms))
+            return
+        ask, code, is_over = answered
+        if is_over or ask.is_accepted:
+            self._arbiter.close(ask.key)
+        self._say(code, ask.order, now, acts)
+
+    def _say(self, code: EventCode, order: int, now: Now, acts: Acts) -> None:
+        acts.rows.append(self._events.happened(code, now.duty, now.t_ms, order=order))
+        if order:
+            acts.answers.append((order, code))
 
     # --- alarms ------------------------------------------------------------------------------------
 
@@ -255,9 +295,9 @@ class Guard:
         if self._now.t_ms < until_ms:
             return notice
         best, text = -1, ""
-        for pattern, asked in self._asked.items():
-            if _URGENCY[pattern] > best:
-                best, text = _URGENCY[pattern], asked
+        asked = self._asked.top()
+        if asked is not None:
+            best, text = _URGENCY[asked.pattern], asked.text
         if question is not None and _URGENCY[question] > best:
             best, text = _URGENCY[question], _PATTERN_WORDS[question]
         top = max(self._events.open.values(), key=_event_urgency, default=None)
@@ -360,6 +400,11 @@ class Guard:
                         self._arbiter.open(one.key, SOUNDS[one.code], now.t_ms)
         claimed = {key for stood in self._stood for key in stood}
         self._unclaimed = {key for key in self._events.open if key not in claimed}
+
+
+def _asked_key(what: int) -> Hashable:
+    """Under which the arbiter knows it: numbers of orders and of patterns are never the same thing."""
+    return what if isinstance(what, Pattern) else ("order", what)
 
 
 def _way(event: OpenEvent) -> str:

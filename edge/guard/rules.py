@@ -11,6 +11,7 @@ from edge.guard.air import AirRule
 from edge.guard.disk import DiskRule
 from edge.guard.fall import FallRule
 from edge.guard.floor import FloorRule
+from edge.guard.forged import ForgedRule
 from edge.guard.gas import GasRule
 from edge.guard.heart import HeartRule
 from edge.guard.motionless import PassRule
@@ -74,6 +75,10 @@ RULES: tuple[RuleRow, ...] = (
     RuleRow(
         "disk", "the gateway's disk refuses the spool", lambda _config, _person: DiskRule(), ("spool",), ALWAYS,
         (EventCode.SPOOL_FAULT,), sure=True,
+    ),
+    RuleRow(
+        "orders", "orders that are forged", lambda _config, _person: ForgedRule(), ("messages down",), ALWAYS,
+        (EventCode.FORGED_ORDER,), sure=True,
     ),
 )  # fmt: skip
 

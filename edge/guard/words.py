@@ -26,6 +26,7 @@ WORDS: dict[EventCode, tuple[str, str]] = {
     EventCode.HEART: ("心率过高", "HEART"),
     EventCode.STRAIN: ("体力透支", "STRAIN"),
     EventCode.HEAT: ("体温过高", "HEAT"),
+    EventCode.FORGED_ORDER: ("有人伪造命令", "FORGED ORDERS"),
 }
 SOUNDS: dict[EventCode, Pattern] = {
     EventCode.MAN_DOWN: Pattern.ALARM,

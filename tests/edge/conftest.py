@@ -211,3 +211,16 @@ def new_drive() -> Callable[..., Any]:
 def drive(new_drive: Callable[..., Any]) -> Any:
     """A guard with the default settings, outside the danger area."""
     return new_drive()
+
+
+@pytest.fixture
+def new_rig() -> Callable[..., Any]:
+    """The class of obey_rig.py: a desk of orders with a fake wearer and clock."""
+    made: Callable[..., Any] = runpy.run_path(str(Path(__file__).with_name("obey_rig.py")))["Rig"]
+    return made
+
+
+@pytest.fixture
+def rig(new_rig: Callable[..., Any], tmp_path: Path) -> Any:
+    """A desk with two commanders on the held list."""
+    return new_rig(tmp_path / "spool.orders.json")

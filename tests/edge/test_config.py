@@ -19,6 +19,7 @@ from edge.config import (
     RelayConfig,
     RouteConfig,
     SpoolConfig,
+    TeamConfig,
     load,
     read_key,
 )
@@ -35,6 +36,7 @@ SECTIONS = {
     "person": Person,
     "port": PortConfig,
     "relay": RelayConfig,
+    "team": TeamConfig,
     "bearer": DatagramConfig,
 }
 
@@ -68,6 +70,8 @@ BAD = [
     ("[mqtt]\nversion = '4'", '"auto", "5" or "3.1.1" allowed'),
     ("[mqtt]\ncert_key_file = 'a'", "cert_key_file needs a cert_file"),
     ("[mqtt]\ncert_file = 'a'", "cert_file needs a ca_file"),
+    ("[team]\non = true", "team.on: a team is heard by a relay"),
+    ("[relay]\non = true\n[team]\non = true\nlisten = '10.0.0.1'", "it needs a code_file"),
     ("[[bearer]]\nkind = 'pigeon'", "bearer: kind 'pigeon', allowed are datagram, mesh, rdss"),
     ("[[bearer]]\nkind = 'mesh'\nhost = 'a'", "unknown key in [bearer mesh] 'host'"),
     ("[[bearer]]\nkind = 'mesh'", "bearer lora.port: 'mesh' is no [[port]] with driver 'mesh'"),

@@ -262,3 +262,16 @@ def test_routes_never_leave_their_range_and_come_back(steps: list[tuple[str, int
         if routes.probe_due(t_s):
             routes.probed(t_s, answered=True)
     assert routes.current == 0
+
+
+def test_while_nothing_is_up_each_way_that_may_work_is_tried_often(
+    spool: Spool, hub: Any, mac_key: MacKey
+) -> None:
+    link = Link(hub)
+    link.state = BearerState.CONNECTING
+    sender = made(spool, mac_key, link)
+    for t_ms in range(0, 30_000, 50):
+        if t_ms % 1_000 == 0:
+            state(spool, sender, t_ms)
+        sender.pump(t_ms)
+    assert 6 <= len(link.sent) <= 9

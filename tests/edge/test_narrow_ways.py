@@ -24,6 +24,7 @@ from firmware_bridge.mesh_radio import MeshDriver
 from firmware_bridge.rdss import RdssDriver, RdssOptions
 from protocols import acks, datagram, narrow, opening
 from protocols.acks import Ack
+from protocols.brief import BROADCAST_MARK
 from protocols.catalog import Bearer, BearerState, EventCode, Kind, Lane, Stream
 from protocols.datagram import Datagram
 from protocols.frame import FRAME_BYTES_MAX, Row
@@ -279,6 +280,8 @@ class Plain:
         self.traits = Traits(kind, name, cost, 120, event_repeat_ms=20_000, is_private=False)
         self.state = BearerState.UP
         self.duty_permille = None
+        self.everybody = 0xFFFF_FFFF
+        self.told: list[int] = []
         self.sent: list[tuple[Lane, bytes]] = []
 
     def ready(self, lane: Lane) -> bool:
@@ -287,6 +290,7 @@ class Plain:
     def publish(self, lane: Lane, data: bytes, to: int = 0) -> bool:
         assert len(data) <= self.traits.mtu
         self.sent.append((lane, data))
+        self.told.append(to)
         return True
 
     def taken(self) -> list[tuple[int, bytes]]:
@@ -349,3 +353,23 @@ def test_several_units_share_a_packet_at_a_relay(spool: Spool, mac_key: MacKey) 
     assert [part for packet in packets for part in opening.parts(packet)] == others
     assert len(packets) < len(others)
     assert FRAME_BYTES_MAX > len(packets[0]) > 60
+
+
+def test_answers_to_others_go_by_urgency_and_the_newest_of_a_kind_counts(
+    spool: Spool, mac_key: MacKey
+) -> None:
+    bearer = Plain("lora", 5, Bearer.MESH)
+    both = NarrowSender(Sender(spool, mac_key, 1001, live_ms=1_000), mac_key, 1001, [bearer])
+    way = both.ways[0]
+    for number in range(80):
+        way.answer(number, datagram.pack(Datagram.ACK, bytes([number])))
+    way.answer(79, datagram.pack(Datagram.ACK, b"newer"))
+    way.answer(5, datagram.pack(Datagram.ORDER, b"order"))
+    way.answer(bearer.everybody, bytes([BROADCAST_MARK]) + b"evacuate")
+    way.answer(7, datagram.pack(Datagram.ORDER, bytes(500)))
+    for t_ms in range(100):
+        both.pump(t_ms)
+    assert [data[0] for _, data in bearer.sent[:3]] == [BROADCAST_MARK, Datagram.ORDER, Datagram.ACK]
+    assert bearer.told[0] == bearer.everybody
+    assert len(bearer.sent) <= 64, "bounded; what fits no packet is left out"
+    assert (Lane.SOS, datagram.pack(Datagram.ACK, b"newer")) in bearer.sent

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from edge.bearers.datagram import DatagramBearer
 from edge.config import DatagramConfig, RelayConfig
-from edge.relay import BURST, DEVICES_MAX, ENDS_MAX, WAITING_MAX, End, Relay
+from edge.relay import BURST, DEVICES_MAX, ENDS_MAX, EVERYBODY, WAITING_MAX, End, Relay
 from protocols import acks, datagram, frame, narrow, relay
 from protocols.acks import Ack
+from protocols.brief import BROADCAST_MARK
 from protocols.catalog import Bearer, BearerState, Kind, Lane, Stream
 from protocols.datagram import Datagram
 from protocols.frame import Row
@@ -155,6 +156,13 @@ def test_answers_go_to_every_end_where_a_device_was_heard(car: Car) -> None:
     assert [(end.number, message) for end, message in car.back] == [
         (100 + number, datagram.pack(Datagram.ACK, b"a")) for number in range(2, ENDS_MAX + 2)
     ]
+
+
+def test_a_broadcast_goes_by_all_narrow_ways_and_nothing_else_does(car: Car) -> None:
+    said = bytes([BROADCAST_MARK]) + bytes(76)
+    car.relay.on_back(relay.pack_back(Back(relay.EVERYBODY, relay.ORDER, said)))
+    car.relay.on_back(relay.pack_back(Back(relay.EVERYBODY, relay.ORDER, b"anything")))
+    assert car.back == [(EVERYBODY, said)]
 
 
 def test_what_is_ours_or_nothing_is_not_passed_on_and_a_flood_is_bounded(car: Car) -> None:

@@ -13,6 +13,7 @@ import pytest
 from edge import salvage, spool_file, sqlite_pages
 from edge.sender import Sender
 from edge.spool import SALVAGE_BYTES_MAX, TOLD_COMMITS, Spool
+from protocols import sqlite_wal
 from protocols.catalog import Kind, Stream
 from protocols.frame import Row
 from protocols.keys import MacKey
@@ -120,7 +121,7 @@ def test_transactions_that_sqlite_would_forget_are_saved_out_of_its_log(tmp_path
         shutil.copy(f"{path}{suffix}", f"{taken}{suffix}")
     spool.close()
     wal = Path(f"{taken}-wal")
-    assert not sqlite_pages.forgotten(sqlite_pages.wal_frames(wal.read_bytes()))
+    assert not sqlite_wal.forgotten(sqlite_wal.wal_frames(wal.read_bytes()))
     data = bytearray(wal.read_bytes())
     data[len(data) // 2] ^= 4
     wal.write_bytes(bytes(data))
@@ -142,13 +143,13 @@ def test_a_log_torn_by_a_power_cut_is_not_taken_for_damage(tmp_path: Path) -> No
         spool.commit()
     data = bytearray(Path(f"{tmp_path}/spool.db-wal").read_bytes())
     spool.close()
-    frames = sqlite_pages.wal_frames(bytes(data))
+    frames = sqlite_wal.wal_frames(bytes(data))
     assert all(frame.sound for frame in frames)
     size = 24 + len(frames[0].data)
     data[len(data) - size + 30] ^= 1
-    torn = sqlite_pages.wal_frames(bytes(data))
+    torn = sqlite_wal.wal_frames(bytes(data))
     assert [frame.sound for frame in torn][-1] is False
-    assert not sqlite_pages.forgotten(torn)
+    assert not sqlite_wal.forgotten(torn)
 
 
 def test_the_alarm_stands_until_the_damage_is_told_and_dealt_with(path: Path) -> None:

@@ -215,6 +215,12 @@ def test_random_elements_never_do_more_than_be_refused(made: list[Any], kept: in
 def test_text_gap_and_held_come_back() -> None:
     text = frame.pack_text(KEY, device=7, boot=1, row=4, t_mono_ms=5, text="三层北侧有人", utc_zero_ms=None)
     assert unpack(text).body == ["三层北侧有人"]
+    rows = [frame.Row(5, {}, ("三层",)), frame.Row(9, {}, ("四层",))]
+    several = frame.pack(
+        KEY, kind=Kind.TEXT, lane=Lane.RECEIPTS, device=7, boot=1, stream=Stream.EVENTS, row=4, rows=rows,
+        utc_zero_ms=None,
+    )  # fmt: skip
+    assert (unpack(several).body, unpack(several).t_mono_ms) == (["三层", "四层"], [5, 9])
     gap = frame.pack_ranges(KEY, Kind.GAP, device=7, boot=1, t_mono_ms=9, body=[1, 10, 20, 31, 31])
     assert unpack(gap).body == [1, 10, 20, 31, 31]
     held = unpack(frame.pack_ranges(KEY, Kind.HELD, device=7, boot=2, t_mono_ms=9, body=[1, 1]))
