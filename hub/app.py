@@ -23,6 +23,8 @@ from hub.broker_log import BrokerLog
 from hub.datagram import Port
 from hub.device_door import DeviceDoor
 from hub.disk_watch import DiskWatch
+from hub.forward.assembly import ListsBelow, passer_of
+from hub.forward.talk import FamilyTalk
 from hub.identity.authority import Authority
 from hub.identity.commanders import Commanders
 from hub.identity.enrolment import Enrolment
@@ -37,9 +39,13 @@ from hub.live.counters import Counters
 from hub.live.feed import TICK_MS, Feed
 from hub.live.history import History
 from hub.live.ingest import Ingest
+from hub.live.outbox import Outbox
+from hub.live.outbox_desk import OrderDesk
+from hub.live.outbox_screen import OrderScreen
 from hub.live.picture import Picture
 from hub.live.pipeline import Pipeline
 from hub.live.seen import SeenEvents
+from hub.live.team_sender import TeamSender
 from hub.live.units import Units
 from hub.mqtt import Inbox, MqttLink
 from hub.rounds import Trouble, every
@@ -49,6 +55,7 @@ from hub.store.budget import WARN_AT
 from hub.store.registry import SqliteRegistry
 from hub.store.segments import SegmentLog
 from hub.version import current
+from protocols.brief import pack_broadcast
 from protocols.units import MS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -64,6 +71,8 @@ COMMAND_EVERY_S = 1.0
 REBUILD_FRAMES = 6
 REBUILD_HEARD_FRAMES = 20_000
 """Of the last day, what devices heard of others: at most a second or two of a start."""
+REBUILD_LINKS_FRAMES = 5_000
+REBUILD_TEXT_DAYS, REBUILD_TEXTS = 7, 1_000
 BROKER_GRACE_MS = 5_000
 BROKER_STOP_S = 0.3
 
@@ -147,6 +156,10 @@ class Hub:
             tasks.create_task(self._renew_certificate())
             tasks.create_task(self._watch_command())
             tasks.create_task(self.disk.run(self.stop, self._readers, self.trouble))
+            tasks.create_task(self._talk_to_family())
+            if self.passer is not None:
+                tasks.create_task(self.passer.uplink.line.run(self.stop))
+                tasks.create_task(self.passer.run(self.stop, self._readers, self.trouble))
             tasks.create_task(self._end_in_order())
 
     def _open(self) -> None:
@@ -218,6 +231,7 @@ class Hub:
         self.datagrams = Port(self.inbox, clock.now_ms)
         self.ingest.paths.to_address = self.datagrams.send
         self._load_registry()
+        self._open_outbox()
         self._rebuild()
         self.feed = Feed(
             self.picture,
@@ -235,13 +249,14 @@ class Hub:
         self.seen.load()
         self.feed.greetings.append(self.watch.greeting)
         self._wire_command()
+        self._wire_above()
         self.pipeline = Pipeline(
             self.inbox,
             self.ingest,
             self._writer,
             lambda device, data: self.ingest.paths.acknowledge(device, data, self.clock.now_ms()),
             self.feed.tell,
-            lambda: self.link.flush(),
+            self._flush,
         )
         self.pipeline.may_write = lambda: self.disk.space.stop
         self.state = HubState(
@@ -261,11 +276,15 @@ class Hub:
             feed=self.feed,
             ingest=self.ingest,
             seen=self.seen,
+            outbox=self.outbox,
+            order_desk=self.order_desk,
+            order_screen=self.order_screen,
             history=History(self.log, self.keys.logged),
             counters=self.counters,
             readers=self._readers,
             health=self.health,
             gauges=self.gauges,
+            passer=self.passer,
         )
 
     def _wire_command(self) -> None:
@@ -279,16 +298,75 @@ class Hub:
             lambda message, to: loop.call_soon_threadsafe(self.feed.say, message, to),
             lambda reason, words: self.watch.tell(reason, 0, words),
         )
-        self.feed.greetings.append(self.commanders.greeting)
+        self.outbox.sending.holds = lambda key_id: any(
+            key.key_id == key_id for key in self.commanders.standing.keys
+        )
+        self.feed.greetings += [self.commanders.greeting, self.order_screen.greeting]
+        self.order_desk = OrderDesk(
+            self.registry,
+            self.commanders,
+            self.units,
+            self.authority.sign,
+            self.authority.signer,
+            self.settings.realm,
+            self.clock.now_ms,
+        )
         self.list_sender = ListSender(
             lambda: self.commanders.standing,
-            lambda: self._judges,
+            lambda: {device for device in self._judges if not self.lists_below.serves(device)},
             self.units,
             self.picture,
             self.keys,
             self._publish_order,
             self.clock.now_ms,
         )
+
+        self.team_sender = TeamSender(
+            self.units,
+            self.picture,
+            self.keys,
+            lambda: self.ingest.relays,
+            self._publish_order,
+            self.clock.now_ms,
+        )
+
+    def _open_outbox(self) -> None:
+        """Before the log is read again: receipts that the registry missed come out of it."""
+        self.outbox = Outbox(
+            self.registry.orders,
+            self.units,
+            self.picture,
+            self.keys,
+            self.ingest.paths,
+            self.clock.now_ms,
+            lambda order: pack_broadcast(order, self.authority.sign),
+        )
+        self.outbox.load()
+        self.ingest.take_receipt = self.outbox.take
+        self.order_screen = OrderScreen(self.outbox, self.ingest.texts, self.units, self.clock.now_ms)
+
+    def _wire_above(self) -> None:
+        """The hub above, where there is one; and hubs below."""
+        loop = asyncio.get_running_loop()
+        self.lists_below = ListsBelow(self.ingest, self.keys, self._publish_order)
+        self.passer = passer_of(
+            self.settings,
+            self.log,
+            self.registry,
+            self.authority,
+            self.ingest,
+            self.clock.now_ms,
+            lambda signed: loop.run_in_executor(self._readers, self.commanders.hear_above, signed),
+        )
+        self.family = FamilyTalk(
+            self.ingest, self.keys, self.registry, self.passer, self._publish_order, self.clock.now_ms
+        )
+
+    def _flush(self) -> None:
+        """A batch is done: what it owes goes out, and what it brought goes up."""
+        self.link.flush()
+        if self.passer is not None:
+            self.passer.wake()
 
     def _publish_order(self, device: int, data: bytes) -> None:
         self.ingest.paths.send(device, data, self.clock.now_ms())
@@ -301,6 +379,11 @@ class Hub:
         shown += self.ingest.restore(self.log.newest(since_ms, REBUILD_FRAMES))
         heard = self.log.heard(self.clock.now_ms() - MS_PER_DAY, REBUILD_HEARD_FRAMES)
         shown += self.ingest.restore(reversed(list(heard)))
+        links = self.log.links(self.clock.now_ms() - MS_PER_DAY, REBUILD_LINKS_FRAMES)
+        shown += self.ingest.restore(reversed(list(links)))
+        texts = self.log.texts(self.clock.now_ms() - REBUILD_TEXT_DAYS * MS_PER_DAY, REBUILD_TEXTS)
+        shown += self.ingest.restore(reversed(list(texts)))
+        self.outbox.strange_receipts = 0  # of orders that are long over
         log.info("picture rebuilt from %d frames in %.1f s", shown, time.monotonic() - began)
 
     def _close(self) -> None:
@@ -337,6 +420,7 @@ class Hub:
                 )
             self.watch.speak()
             self._tell_reported()
+            self._tell_orders()
             self.feed.tick()
 
     def _tell_reported(self) -> None:
@@ -348,6 +432,13 @@ class Hub:
         if reported.fresh_messages:
             self.feed.tell_said(reported.fresh_messages)
             reported.fresh_messages.clear()
+
+    def _tell_orders(self) -> None:
+        """What is due, then what came back, and what wearers wrote: once a tick, however much came."""
+        self.outbox.step()
+        self.link.flush()
+        for make in self.order_screen.changes():
+            self.feed.say_seen(make)
 
     async def _keep_notices(self) -> None:
         loop = asyncio.get_running_loop()
@@ -362,8 +453,29 @@ class Hub:
             with self.trouble.noting("command"):
                 await loop.run_in_executor(self._readers, self.commanders.look)
                 self.list_sender.step()
+                self.lists_below.step(self.commanders.standing, self.clock.now_ms())
+                self.team_sender.step()
                 self.seen.step()
                 self.link.flush()
+            with self.trouble.noting("orders"):
+                await loop.run_in_executor(self._readers, self.order_desk.write_late)
+                for order in await loop.run_in_executor(self._readers, self.order_desk.adopt):
+                    self.outbox.add(order)
+                await loop.run_in_executor(self._readers, self.outbox.keep, self.outbox.unkept())
+
+    async def _talk_to_family(self) -> None:
+        """Hubs of one master tell each other of devices. What is news acts as any change of the registry."""
+        loop = asyncio.get_running_loop()
+        async for _ in every(COMMAND_EVERY_S, self.stop):
+            with self.trouble.noting("family"):
+                told = self.family.take()
+                if told:
+                    changed = await loop.run_in_executor(self._readers, self.family.merge, told)
+                    if changed:
+                        self.reload()
+                if self.family.is_due:
+                    self.family.step(await loop.run_in_executor(self._readers, self.registry.sharing.entries))
+                    self.link.flush()
 
     async def _renew_certificate(self) -> None:
         """Also when the machine gets another address. New connections use it, others go on."""
@@ -383,6 +495,7 @@ class Hub:
     def reload(self) -> None:
         """Somebody changed the registry: first who may send, then who may come in and who must go. On the loop."""
         self.feed.tell_units(self._load_registry())
+        self.outbox.look()
         self._refresh_door()
 
     def _refresh_door(self) -> None:
@@ -410,6 +523,7 @@ class Hub:
         expired = dict.fromkeys(devices.expired(now_ms), "expired")
         self.ingest.barred = expired | dict.fromkeys(devices.revoked(), "revoked")
         self.ingest.relays = frozenset(devices.relays())
+        self.ingest.hubs = frozenset(devices.hubs())
 
     # --- saying ------------------------------------------------------------------------------------------
 
@@ -436,6 +550,9 @@ class Hub:
         if self.clock.suspect:
             reasons.append(f"clock: GNSS devices say the hub is {self.clock.offset_ms / 1000:.0f} s behind")
         reasons += [f"{part}: {words}" for part, words in self.trouble.words.items()]
+        if self.passer is not None:
+            notes += self.passer.notes()
+        notes += self.log.damage
         if self.disk.space.share >= WARN_AT:
             notes.append(f"disk: {self.disk.space.share:.0%} of the budget is used")
         if self.broker.demonstration:
@@ -454,8 +571,12 @@ class Hub:
             "broker_connected": float(self.link.connected),
             "broker_denied": self.broker_log.denied if self.broker_log else 0,
             "broker_tls_refused": self.broker_log.refused if self.broker_log else 0,
+            "orders_sent_messages": self.outbox.sent,
+            "orders_receipts": self.outbox.receipts,
+            "orders_receipts_strange": self.outbox.strange_receipts,
             "inbox_dropped_messages": self.inbox.dropped,
             "clock_offset_ms": self.clock.offset_ms,
+            **(self.passer.gauges() if self.passer is not None else {}),
             "disk_used_bytes": self.disk.space.used,
             "disk_budget_bytes": self.disk.space.budget,
             "disk_free_bytes": self.disk.space.free,

@@ -20,6 +20,7 @@ COMMANDS = {
     "roster": "hub.commands.roster",
     "export": "hub.commands.export",
     "hold": "hub.commands.hold",
+    "below": "hub.commands.below",
     "trust": "hub.commands.trust",
     "doctor": "hub.commands.doctor",
 }
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _roster(commands.add_parser("roster", help="units and devices"), common)
     _export(commands.add_parser("export", parents=[common], help="write out what was committed"))
     _hold(commands.add_parser("hold", help="keep a stretch of time from retention"), common)
+    _below(commands.add_parser("below", help="a hub below this one, or its standby"), common)
     trust = commands.add_parser(
         "trust", parents=[common], help="how a phone comes to trust this hub's certificate"
     )
@@ -214,6 +216,18 @@ def _hold(hold: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
     actions.add_parser("list", parents=[common], help="holds")
     end = actions.add_parser("end", parents=[common], help="let retention have it")
     end.add_argument("hold", type=int)
+
+
+def _below(below: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = below.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", parents=[common], help="make the file from which a new hub begins")
+    add.add_argument("--callsign", required=True, help="the new hub's name on the picture")
+    add.add_argument("--out", required=True, metavar="FILE", help="it holds the master key")
+    add.add_argument("--address", metavar="HOST[:PORT]", help="where the new hub reaches this one's TLS port")
+    add.add_argument("--standby", action="store_true", help="it follows this hub and can take over")
+    join = actions.add_parser("join", parents=[common], help="begin a new hub from that file")
+    join.add_argument("file")
+    join.add_argument("--code", required=True, help="as `below add` printed it")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

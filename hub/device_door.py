@@ -107,12 +107,15 @@ class DeviceDoor:
         realm = self._settings.realm
         lines = [f"pattern write z/{realm}/+/%u/{int(lane)}" for lane in Lane]
         lines += [f"pattern read z/{realm}/+/%u/{down}" for down in "ao"]
+        hubs = self._devices.hubs()
         for device in sorted(self._devices.relays()):
             lines += [
                 f"user {device}",
                 f"topic write {topics.relayed(realm, device)}",
                 f"topic read {topics.back(realm, device)}",
             ]
+            if device in hubs:
+                lines.append(f"topic write {topics.family(realm, device)}")
         return ("\n".join(lines) + "\n").encode()
 
     # --- the broker --------------------------------------------------------------------------------------

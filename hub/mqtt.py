@@ -13,10 +13,12 @@ the rows have one of their own, it can be read in gulps: waking up for every mes
 import asyncio
 import logging
 import random
+import ssl
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 
+from hub.errors import HubError
 from protocols import mqtt_wire, topics
 from protocols.catalog import Lane
 from protocols.errors import MqttError
@@ -81,7 +83,7 @@ class Inbox:
 class _Connection(asyncio.Protocol):
     """One connection, from CONNECT to its end. A broker that breaks the rules is disconnected."""
 
-    def __init__(self, line: "_Line", name: str) -> None:
+    def __init__(self, line: "Line", name: str) -> None:
         self._line = line
         self._name = name
         self._reader = mqtt_wire.Reader(version_5=line.version_5)
@@ -143,8 +145,8 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
 
 
-class _Line:
-    """One of the hub's connections, kept up for ever with jitter between tries."""
+class Line:
+    """One of the hub's connections, kept up for ever with jitter between tries. `tls` is asked at each try."""
 
     def __init__(
         self,
@@ -156,7 +158,10 @@ class _Line:
         version_5: bool,
         clock_ms: Callable[[], int],
         gulp_s: float = 0.0,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        patience: int = 1,
     ) -> None:
+        """`patience`: how many times longer than on this machine an answer may take."""
         self.name = name
         self.filters = filters
         self.put = put
@@ -167,6 +172,9 @@ class _Line:
         self.transport: asyncio.Transport | None = None  # None: not connected
         self._address = address
         self._clock_ms = clock_ms
+        self._tls = tls
+        self._connect_s = CONNECT_S_MAX * patience
+        self._silent_max = 2 * patience
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep connected until `stop`."""
@@ -190,14 +198,14 @@ class _Line:
         loop = asyncio.get_running_loop()
         name = f"hub-{self.name}-{random.getrandbits(32):08x}"
         try:
-            async with asyncio.timeout(CONNECT_S_MAX):
+            async with asyncio.timeout(self._connect_s):
                 transport, connection = await loop.create_connection(
-                    lambda: _Connection(self, name), *self._address
+                    lambda: _Connection(self, name), *self._address, ssl=self._tls() if self._tls else None
                 )
-        except (OSError, TimeoutError) as err:
+        except (OSError, TimeoutError, HubError) as err:
             return str(err) or "no answer"
         try:
-            async with asyncio.timeout(CONNECT_S_MAX):
+            async with asyncio.timeout(self._connect_s):
                 await connection.subscribed.wait()
             if not connection.ended.is_set():
                 self._up(transport)
@@ -222,7 +230,7 @@ class _Line:
                 if stopping.done() or ended.done() or connection.transport is None:
                     break
                 silent = 0 if connection.heard else silent + 1
-                if silent > 2:
+                if silent > self._silent_max:
                     connection.abort("mqtt: the broker does not answer")
                     break
                 connection.heard = False
@@ -255,8 +263,8 @@ class MqttLink:
     def __init__(
         self, inbox: Inbox, realm: str, host: str, port: int, *, version_5: bool, clock_ms: Callable[[], int]
     ) -> None:
-        def line(name: str, filters: list[str], put: Callable[[Messages], None], gulp_s: float) -> _Line:
-            return _Line(
+        def line(name: str, filters: list[str], put: Callable[[Messages], None], gulp_s: float) -> Line:
+            return Line(
                 f"{realm}-{name}", filters, put, (host, port),
                 version_5=version_5, clock_ms=clock_ms, gulp_s=gulp_s,
             )  # fmt: skip
@@ -264,7 +272,10 @@ class MqttLink:
         self.realm = realm
         self.version_5 = version_5
         self._urgent = line(
-            "urgent", [*topics.all_up(realm, URGENT_LANES), topics.all_relayed(realm)], inbox.put_urgent, 0.0
+            "urgent",
+            [*topics.all_up(realm, URGENT_LANES), topics.all_relayed(realm), topics.all_family(realm)],
+            inbox.put_urgent,
+            0.0,
         )
         self._rows = line("rows", topics.all_up(realm, ROW_LANES), inbox.put, GULP_S)
         self._waiting: list[bytes] = []

@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.errors import SettingsError
 from protocols.errors import TopicError
-from protocols.topics import check_realm
+from protocols.topics import DEVICE_MAX, check_realm
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class Settings:
     history_days: int = 90
     events_days: int = 3_650
     rebuild_days: int = 2
+    above_host: str = ""
+    above_port: int = 8883
+    above_device: int = 0
+    above_peer: int = 0
+    above_tls: bool = True
 
     @property
     def https(self) -> bool:
@@ -65,6 +70,9 @@ _RANGES = {
     "history_days": (0, 36_500),
     "events_days": (0, 36_500),
     "rebuild_days": (0, 36_500),
+    "above_port": (1, 65_535),
+    "above_device": (0, DEVICE_MAX),
+    "above_peer": (0, DEVICE_MAX),
 }
 
 
@@ -112,6 +120,10 @@ def _check(settings: Settings) -> Settings:
         raise SettingsError(str(err)) from None
     if bool(settings.tls_cert) != bool(settings.tls_key):
         raise SettingsError("settings: tls_cert and tls_key go together")
+    if settings.above_host and not settings.above_device:
+        raise SettingsError(
+            "settings: above_host needs above_device, the number of this hub at the one above"
+        )
     return settings
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from hub.forward.passer import Passer
 from hub.identity.authority import Authority
 from hub.identity.commanders import Commanders
 from hub.identity.enrolment import Enrolment
@@ -15,6 +16,9 @@ from hub.live.counters import Counters
 from hub.live.feed import Feed
 from hub.live.history import History
 from hub.live.ingest import Ingest
+from hub.live.outbox import Outbox
+from hub.live.outbox_desk import OrderDesk
+from hub.live.outbox_screen import OrderScreen
 from hub.live.picture import Picture
 from hub.live.seen import SeenEvents
 from hub.live.units import Units
@@ -50,8 +54,12 @@ class HubState:
     feed: Feed
     ingest: Ingest
     seen: SeenEvents
+    outbox: Outbox
+    order_desk: OrderDesk
+    order_screen: OrderScreen
     history: History
     counters: Counters
     readers: Executor
     health: Callable[[], Health]
     gauges: Callable[[], dict[str, float]]
+    passer: Passer | None = None

@@ -10,12 +10,15 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from hub.api import (
+    above_routes,
     commander_routes,
     device_routes,
     event_routes,
     feed_socket,
+    link_routes,
     metrics,
     notice_routes,
+    order_routes,
     people_routes,
     problems,
     session_routes,
@@ -63,7 +66,10 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
     api.include_router(event_routes.router(state))
+    api.include_router(link_routes.router(state))
+    api.include_router(above_routes.router(state))
     api.include_router(commander_routes.router(state))
+    api.include_router(order_routes.router(state))
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
     app.include_router(api)

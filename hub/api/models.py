@@ -76,7 +76,8 @@ class ReportedOut(BaseModel):
 
 
 class UnitOut(BaseModel):
-    """A unit of docs/feed.md's `meta`, with its last values. `reported`: it has no device of ours."""
+    """A unit of docs/feed.md's `meta`, with its last values. `via`: the relay or hub below that passed its last
+    news on. `reported`: it has no device of ours."""
 
     slot: int
     id: str
@@ -94,6 +95,7 @@ class UnitOut(BaseModel):
     lon_deg: float | None
     flags: int
     values: list[ValueOut]
+    via: str = ""
     reported: ReportedOut | None = None
 
 

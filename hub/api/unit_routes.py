@@ -50,7 +50,14 @@ def unit_out(state: HubState, slot: int, audience: Audience) -> UnitOut:
         lon_deg=None if t_fix is None else int(picture.pos[1, slot]) / 1e7,
         flags=int(picture.flags(np.array([slot]))[0]),
         values=values,
+        via=_via(state, state.units.device_of(slot)),
     )
+
+
+def _via(state: HubState, device: int) -> str:
+    """The callsign of who passed a device's last news on, or its number; "" when it came by itself."""
+    relay = state.ingest.paths.via(device)
+    return (state.units.callsign_of(relay) or str(relay)) if relay else ""
 
 
 def _trail_msgpack(trail: Trail) -> bytes:

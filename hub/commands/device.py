@@ -1,4 +1,4 @@
-"""`zhantu-hub device {list,show,revoke,relay,bind,unbind}`: works while the hub runs, which acts within half a second."""
+"""`zhantu-hub device {list,show,revoke,relay,bind,unbind}`: works while the hub runs, which acts in half a second."""
 
 import argparse
 

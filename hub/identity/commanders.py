@@ -33,6 +33,7 @@ CLOCK_MS = 60_000
 """How far a browser's idea of the hub's time may be off."""
 REASON_CHARS = (10, 500)
 SHOWN_MAX = 20
+ABOVE_SETTING = "list above"
 _PROOF_MARK = b"zhantu-key\0"
 
 
@@ -102,6 +103,10 @@ class Commanders:
         self._clock_ms = clock_ms
         self._say = say
         self._alarm = alarm
+        self._listed: tuple[orders.CommanderKey, ...] = ()
+        self._above = b""
+        self._above_list: orders.KeyList | None = None
+        self._open_above(bytes.fromhex(registry.setting(ABOVE_SETTING) or ""))
         self.standing = Standing(*(self._trust.newest_list() or (0, b"")), ())
         self.look()
 
@@ -117,7 +122,7 @@ class Commanders:
             self._trust.end_key(key_id, now_ms, why)
             self._registry.record(now_ms, "hub", "command key ended", {"key": key_id, "why": why})
         held = tuple(key for key in keys if key.key_id not in over)
-        if over or _named(held) != _named(self.standing.keys):
+        if over or self._wanted(held, now_ms) != self._listed:
             self._renew(held, now_ms)
         elif held != self.standing.keys:  # only an offer
             self.standing = Standing(self.standing.number, self.standing.signed, held)
@@ -128,12 +133,17 @@ class Commanders:
 
     def _renew(self, keys: tuple[KeyRow, ...], now_ms: int) -> None:
         """Sign and keep a new list, unless the newest one in the registry says the same already."""
-        entries = _entries(keys)
+        entries = self._listed = self._wanted(keys, now_ms)
         last, said = self._trust.newest_list() or (0, b"")
-        if not last and not keys:
+        above = self._above_list
+        if not last and not entries:
             return
-        if last and self._said_by(said) == entries:
+        listed = self._said_by(said) if last else None
+        if listed is not None and set(listed) == set(entries):
             self.standing = Standing(last, said, keys)
+        elif above is not None and above.number > last and set(above.keys) == set(entries):
+            self._trust.add_list(above.number, now_ms, self._above)  # the very same list: both hubs bring one
+            self.standing = Standing(above.number, self._above, keys)
         else:
             # In seconds of UTC, so that a hub restored from an old copy still goes on above what devices hold.
             number = max(last + 1, now_ms // 1000)
@@ -141,6 +151,41 @@ class Commanders:
             self._trust.add_list(number, now_ms, signed)
             self.standing = Standing(number, signed, keys)
         self._tell()
+
+    def _wanted(self, keys: Iterable[KeyRow], now_ms: int) -> tuple[orders.CommanderKey, ...]:
+        """The keys of this hub, and those that the hub above lists beside them."""
+        own = _entries(keys)
+        above = () if self._above_list is None else self._above_list.keys
+        foreign = [
+            key for key in above if now_ms <= key.until_utc_ms and not self._trust.knows_key(key.key_id.hex())
+        ]
+        return (*own, *foreign)[: orders.KEYS_MAX]
+
+    @_one_at_a_time
+    def hear_above(self, signed: bytes) -> None:
+        """The list of the hub above: its keys count for devices here too. One that was ever registered here is this
+        hub's own affair and never comes back from there."""
+        before = self._above, self._above_list
+        if signed == self._above or not self._open_above(signed):
+            return
+        if (
+            before[1] is not None
+            and self._above_list is not None
+            and self._above_list.number < before[1].number
+        ):
+            self._above, self._above_list = before
+            return
+        self._registry.set_setting(ABOVE_SETTING, signed.hex())
+        self.look()
+
+    def _open_above(self, signed: bytes) -> bool:
+        """Hold this list as the one of the hub above, unless the family's signer did not sign it."""
+        try:
+            self._above_list = orders.open_list(signed, self._signer, self._realm, verify)
+        except OrderError:
+            return False
+        self._above = signed
+        return True
 
     def _said_by(self, signed: bytes) -> tuple[orders.CommanderKey, ...] | None:
         """The keys of a list as a device would read it; None when this hub's signer did not sign it."""
@@ -247,6 +292,42 @@ class Commanders:
         """The least number that the next order may have. It never goes back, also when the clock does."""
         return max(int(self._registry.setting("order_seq") or 0) + 1, self._clock_ms())
 
+    def take_seq(self, seq: int | None, now_ms: int) -> int:
+        """The number of the next order, within the caller's transaction; None: the hub makes it. Whoever signed one
+        made it when the browser asked, and the clock has gone on since. 409: another has it, or it is too old."""
+        least = int(self._registry.setting("order_seq") or 0) + 1
+        first, last = max(least, now_ms - PROPOSED_MS), max(least, now_ms + CLOCK_MS)
+        given = max(least, now_ms) if seq is None else seq
+        if not first <= given <= last:
+            raise CommandError(409, f"seq {given}, {first}–{last} allowed; ask for it again")
+        self._registry.set_setting("order_seq", str(given))
+        return given
+
+    def note_seq(self, seq: int) -> None:
+        """An order of this number was given without being written down; within the caller's transaction."""
+        last = int(self._registry.setting("order_seq") or 0)
+        self._registry.set_setting("order_seq", str(max(last, seq)))
+
+    @_one_at_a_time
+    def signed(self, me: Principal, core: bytes, key_id: str, signature: bytes) -> orders.Order:
+        """The evacuation or retreat that this person has signed, judged as each device will judge it."""
+        now_ms = self._clock_ms()
+        self._needs(me, Permission.ORDER)
+        order = self._opened(core)
+        if order.type not in orders.NEVER_LATE or order.realm != self._realm:
+            raise CommandError(422, f"an evacuation or retreat of realm {self._realm!r} is needed")
+        if order.issuer != me.name or order.role != me.role:
+            raise CommandError(422, "issuer and role of the order are not yours")
+        if abs(order.not_before_utc_ms - now_ms) > PROPOSED_MS:
+            raise CommandError(422, "the order's times do not fit the hub's clock")
+        self._signed_by(me, core, key_id, signature)
+        try:
+            keys = orders.KeyList(0, self._realm, now_ms, _entries(self.standing.keys))
+            said = [orders.Signature(bytes.fromhex(key_id), signature)]
+            return orders.check_signatures(core, said, keys, verify, now_ms)[0]
+        except OrderError as err:
+            raise CommandError(409, str(err)) from None
+
     @_one_at_a_time
     def propose(self, me: Principal, core: bytes, key_id: str, signature: bytes) -> AllClearRow:
         """The first signature under an all-clear. With a reason under `break_glass` it is given at once."""
@@ -274,12 +355,7 @@ class Commanders:
             [(key_id, signature.hex(), me.name)],
         )  # fmt: skip
         with self._registry.together():
-            # The number was made when the browser asked; the clock has gone on since.
-            least = int(self._registry.setting("order_seq") or 0) + 1
-            first, last = max(least, now_ms - PROPOSED_MS), max(least, now_ms + CLOCK_MS)
-            if not first <= order.seq <= last:
-                raise CommandError(409, f"seq {order.seq}, {first}–{last} allowed; ask for it again")
-            self._registry.set_setting("order_seq", str(order.seq))
+            self.take_seq(order.seq, now_ms)
             self._trust.add_all_clear(row)
             self._record(
                 row, me.name, "all-clear proposed" if lone is None else "all-clear given by one person"
@@ -406,11 +482,6 @@ def _over(key: KeyRow, now_ms: int) -> str:
     if key.state != "active" or not _commands(key.role):
         return f"{key.user} may not command any more"
     return ""
-
-
-def _named(keys: Iterable[KeyRow]) -> list[tuple[str, str, int]]:
-    """What of the keys the list says."""
-    return [(key.key_id, key.role, key.until_utc_ms) for key in keys]
 
 
 def _commands(role: str) -> bool:

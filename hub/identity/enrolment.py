@@ -83,6 +83,8 @@ def make_code(
     """
     if not 1 <= hours <= HOURS_MAX:
         raise EnrolmentRefused(422, f"hours {hours}, 1–{HOURS_MAX} allowed")
+    if wanted.kind == "hub":  # it may say who is enrolled, and has the master
+        raise EnrolmentRefused(422, "a hub is not enrolled by a code: `zhantu-hub below add` makes its file")
     secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_CHARS))
     try:
         code = pack(Code(*at, secret, fingerprint_90(authority_der)))

@@ -91,7 +91,7 @@ MEANINGS: dict[Permission, tuple[str, str]] = {
     P.PHYSIOLOGY_TEAM: ("只看本队的心率等体征", "heart rate and the like, of one's own team only"),
     P.ACKNOWLEDGE: ("接手告警", "take an alarm"),
     P.DISPATCH: ("派任务、调资源", "tasks and resources"),
-    P.ORDER: ("持有指挥密钥：撤离、后撤", "hold a commander's key: evacuate, retreat"),
+    P.ORDER: ("持有指挥密钥：撤离、撤退", "hold a commander's key: evacuate, retreat"),
     P.ALL_CLEAR: ("作为两人之一签署解除", "be one of the two who sign an all-clear"),
     P.DEVICES: ("登记、绑定、吊销设备，看设备状态", "enrol, bind and revoke devices; see their state"),
     P.SECURITY: ("看和处理安全通知", "see and take security notices"),

@@ -247,6 +247,21 @@ class Feed:
             if viewer.principal.may(permission):
                 viewer.push(data)
 
+    def say_seen(
+        self, make: Callable[[Audience], dict[str, Any] | None], permission: Permission = Permission.PICTURE
+    ) -> None:
+        """A message that says to each audience what it may know; None: nothing. Encoded once for all who are alike."""
+        made: dict[Audience, bytes | None] = {}
+        for viewer in self.viewers:
+            if not viewer.principal.may(permission):
+                continue
+            if viewer.audience not in made:
+                message = make(viewer.audience)
+                made[viewer.audience] = None if message is None else encode(message)
+            data = made[viewer.audience]
+            if data is not None:
+                viewer.push(data)
+
     def tell_units(self, slots: list[int]) -> None:
         """Units that are new or changed. Who saw one before and may not now is told that it is gone."""
         if not slots:

@@ -44,16 +44,28 @@ class HistoryRow(NamedTuple):
 
 
 def open_logged(stored: LogFrame, keys: Keys) -> frame.Frame:
-    """A stored frame, its MAC checked again under the key of its time. FrameError when none of its device's fits."""
+    """A stored frame, its MAC checked again under the key of its time. FrameError when none of its device's fits, or
+    when what stands beside it in the log does not: a disk that flips bits flips those too."""
     failed = FrameError("unknown_device", f"device {stored.device} was never enrolled")
     for key in keys(stored.device):
         try:
-            return opening.decode(stored.raw, opening.open_envelope(stored.raw, key), key)
+            envelope = opening.open_envelope(stored.raw, key)
+            _check_columns(stored, envelope)
+            return opening.decode(stored.raw, envelope, key)
         except FrameError as err:
             failed = err
             if err.reason != "mac":
                 break
     raise failed
+
+
+def _check_columns(stored: LogFrame, head: frame.Envelope) -> None:
+    if head.is_preview:
+        return  # it has no number of its own
+    same = (stored.boot, stored.stream, stored.row, stored.n) == (head.boot, head.stream, head.row, head.n)
+    fresh = stored.fresh or []
+    if not same or len(fresh) % 2 or any(not head.row <= row <= head.last for row in fresh):
+        raise FrameError("mac", f"device {stored.device}: the log's columns do not fit the frame")
 
 
 class Decoder:

@@ -12,29 +12,34 @@ Nothing that comes from outside raises: it is counted with a reason.
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hub.errors import StoreError
 from hub.identity.keys import KeyRing
 from hub.live.acks import AckSchedule, Key
+from hub.live.below import Below, Passed
 from hub.live.clock import AHEAD_MS_MAX, BootClocks, HubClock
 from hub.live.counters import Counters
 from hub.live.coverage import Coverage, CoverageFull, Pair
 from hub.live.events import Event, EventBook, Said, flag_of
 from hub.live.gate import Columns, Gates, without
 from hub.live.history import open_logged
+from hub.live.links import Links, Told
 from hub.live.paths import Paths, Way, parse_mark
 from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
 from hub.live.reported import Reported, Reporter, Row
+from hub.live.texts import Texts, TextUp
 from hub.live.units import Units
 from hub.store.interface import ClockRow, Commit, CoverageRow, Log, LogFrame
-from protocols import acks, datagram, frame, opening, relay
+from protocols import acks, datagram, frame, opening, orders, relay, topics
 from protocols.catalog import Bearer, ClockSource, Kind, Lane
 from protocols.datagram import Datagram
-from protocols.errors import REASONS, FrameError, RelayError, TopicError
+from protocols.errors import REASONS, FrameError, OrderError, RelayError, TopicError
 from protocols.keys import MacKey
-from protocols.topics import parse_relayed, parse_up
+from protocols.links import check_link
+from protocols.topics import parse_family, parse_relayed, parse_up
 
 log = logging.getLogger(__name__)
 STREAMS_MAX = 200_000
@@ -48,14 +53,24 @@ REPEATED_LANES = (Lane.SOS, Lane.RECEIPTS)
 SHOWN_KINDS = frozenset({Kind.STATE, Kind.HEALTH})
 
 
+TakeReceipt = Callable[[int, dict[int, int | None], int, int], bool]
+"""Device, values, its UTC and the hub's: whether a row of an event frame was about an order, and so no event."""
+
+
 class Shown(NamedTuple):
-    """A decoded frame with something new in it. `times` are its rows' UTC, ms."""
+    """A decoded frame with something new in it. `times` are its rows' UTC, ms. `is_passed`: a hub below passed it on,
+    who knows how long after it had come there."""
 
     frame: frame.Frame
     fresh: list[Pair]
     times: list[int]
     tag: int  # 0: the boot's clock is proven
     t_hub_ms: int
+    is_passed: bool = False
+
+    def heard_ms(self, newest_ms: int) -> int:
+        """When the device was heard, as far as this hub can know."""
+        return min(newest_ms, self.t_hub_ms) if self.is_passed and not self.tag else self.t_hub_ms
 
 
 @dataclass(slots=True)
@@ -67,6 +82,7 @@ class Admitted:
     touched: dict[Key, Coverage] = field(default_factory=dict)
     owed: list[tuple[Key, bool, list[tuple[int, int]]]] = field(default_factory=list)
     redated: list[tuple[int, int, int, bool]] = field(default_factory=list)  # device, boot, add ms, proven
+    passed: list[Passed] = field(default_factory=list)
     is_shown: bool = False
     broken: bool = False  # the log could not be read: do not commit
 
@@ -95,10 +111,15 @@ class Ingest:
         self.tell = tell  # every refusal, for those who watch
         self.barred: dict[int, str] = {}  # device -> revoked, expired
         self.relays: frozenset[int] = frozenset()
+        self.hubs: frozenset[int] = frozenset()
         self.paths = Paths(lambda _topic, _device, _data: None)
         self.events = EventBook()
         self.gates = Gates()
         self.reported = Reported(units, counters)
+        self.links = Links()
+        self.below = Below()
+        self.texts = Texts()
+        self.take_receipt: TakeReceipt = lambda _device, _values, _t_ms, _t_hub_ms: False
         self.boots = BootClocks()
         self.owed = AckSchedule()
         self._coverage: dict[Key, Coverage] = {}
@@ -150,6 +171,7 @@ class Ingest:
         if envelope.lane != lane:
             # Counted only: the MAC covers the frame's own lane, so that one counts, and nothing is lost.
             self._refuse("lane", device, now_ms)
+        self.paths.note_own(device, now_ms)
         decoded, refused = self._decode(data, envelope, key, now_ms)
         if envelope.n == 0:
             self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
@@ -169,7 +191,13 @@ class Ingest:
 
     def _admit_elsewhere(self, admitted: Admitted, topic: str, data: bytes, now_ms: int) -> None:
         """A datagram, or what a relay passed on. Only the MAC says whose it is."""
+        if topic.endswith("/h"):
+            self._hear_family(topic, data, now_ms)
+            return
         sender: int | None = None
+        number: int | None = None
+        parts: list[bytes] = []
+        reason = ""
         try:
             marked = parse_mark(topic)
             if marked is None:
@@ -177,20 +205,42 @@ class Ingest:
                 if sender not in self.relays:
                     raise RelayError(f"relay: device {sender} is not one")
                 carried = relay.unpack_up(data)
-                way, packet = Way(carried.bearer, relay=sender), carried.data
+                way, packet, number = Way(carried.bearer, relay=sender), carried.data, carried.number
             elif marked[0] == Datagram.ALIVE:
                 self._hear_alive(data, Way(Bearer.DATAGRAM, address=marked[1]), now_ms)
                 return
             else:
                 way, packet = Way(Bearer.DATAGRAM, address=marked[1]), data
-            for part in opening.parts(packet):
-                self._admit_part(admitted, part, way, now_ms)
+            parts = opening.parts(packet)
+            for part in parts:
+                reason = self._admit_part(admitted, part, way, now_ms) or reason
         except TopicError:
             self._refuse("realm", None, now_ms)
         except RelayError:
             self._refuse("relay", sender, now_ms)
         except FrameError as err:
-            self._refuse(err.reason, sender, now_ms)
+            reason = err.reason
+            self._refuse(reason, sender, now_ms)
+        if sender is not None and number is not None:
+            marks = tuple(hash(part) for part in parts)
+            admitted.passed.append(Passed(sender, number, REASONS[reason] if reason else 0, marks))
+
+    def _hear_family(self, topic: str, data: bytes, now_ms: int) -> None:
+        """A hub below says who is enrolled there. It is taken over by others, off this way."""
+        hub: int | None = None
+        try:
+            hub = parse_family(self.realm, topic)
+            if hub not in self.hubs:
+                raise RelayError(f"device {hub} is no hub below")
+            what, body = orders.unpack_down(data, self._key(hub))
+            if what == orders.What.FAMILY:
+                self.below.told(hub, body, now_ms)
+        except TopicError:
+            self._refuse("realm", None, now_ms)
+        except (RelayError, OrderError):
+            self._refuse("relay", hub, now_ms)
+        except FrameError as err:
+            self._refuse(err.reason, hub, now_ms)
 
     def _hear_alive(self, data: bytes, way: Way, now_ms: int) -> None:
         device = datagram.peek_alive(data)
@@ -199,28 +249,47 @@ class Ingest:
         self._alive[device] = max(number, self._alive.get(device, -1))
         self.paths.note(device, way, now_ms, fresh=fresh)
 
-    def _admit_part(self, admitted: Admitted, data: bytes, way: Way, now_ms: int) -> None:
+    def _opened(self, data: bytes, device: int, way: Way) -> tuple[MacKey, frame.Envelope]:
+        """The header under the device's key. What a hub below has kept may be older than the key: it was checked there
+        under that of its time."""
+        key = self._key(device)
+        try:
+            return key, opening.open_envelope(data, key)
+        except FrameError as err:
+            if err.reason != "mac" or way.bearer != Bearer.RELAY or way.relay not in self.hubs:
+                raise
+            for past in self.keys.logged(device):
+                with suppress(FrameError):
+                    return past, opening.open_envelope(data, past)
+            raise
+
+    def _admit_part(self, admitted: Admitted, data: bytes, way: Way, now_ms: int) -> str:
+        """Why it was refused, or ""."""
         device: int | None = None
         try:
             device = opening.peek_device(data)
-            key = self._key(device)
-            envelope = opening.open_envelope(data, key)
+            key, envelope = self._opened(data, device, way)
             if envelope.device != device:
                 raise FrameError("device", f"begins as device {device}, names {envelope.device}")
             decoded, refused = self._decode(data, envelope, key, now_ms)
-            stored = len(admitted.commit.frames)
+            stored, shown = len(admitted.commit.frames), len(admitted.shown)
             if envelope.is_preview:
                 self._admit_preview(admitted, envelope, decoded, data, now_ms)
             elif envelope.n == 0:
                 self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
             else:
                 self._admit_rows(admitted, envelope, decoded, refused, data, now_ms)
+            if way.bearer == Bearer.RELAY:
+                admitted.shown[shown:] = [one._replace(is_passed=True) for one in admitted.shown[shown:]]
             fresh = len(admitted.commit.frames) > stored and envelope.n > 0
             self.paths.note(device, way, now_ms, fresh=fresh)
         except FrameError as err:
             self._refuse(err.reason, device, now_ms)
+            return err.reason
         except CoverageFull:
             self._refuse("count", device, now_ms)
+            return "count"
+        return ""
 
     def _admit_preview(
         self,
@@ -425,6 +494,7 @@ class Ingest:
         if safe:
             for key, urgent, refused in admitted.owed:
                 self.owed.note(key, admitted.commit.t_hub_ms, urgent=urgent, refused=refused)
+            self.below.note(admitted.passed, admitted.commit.t_hub_ms)
         else:
             self._unsaved_clocks = admitted.commit.clocks[-CLOCKS_MAX:]
             for key in admitted.touched:
@@ -467,10 +537,14 @@ class Ingest:
                 self._show_observed(changes, shown)
             elif shown.frame.envelope.kind == Kind.SAID:
                 self._show_said(shown)
+            elif shown.frame.envelope.kind == Kind.LINK:
+                self._show_links(shown)
+            elif shown.frame.envelope.kind == Kind.TEXT:
+                self._show_texts(changes, shown)
         self.picture.apply(changes)
 
     def _show_columns(self, changes: Changes, shown: Shown) -> None:
-        decoded, _, times, tag, t_hub_ms = shown
+        decoded, _, times, tag, t_hub_ms, _ = shown
         head = decoded.envelope
         # of the same second the full row stands above its preview
         base = -head.n if head.is_preview else rank(head.device, head.boot, head.stream, head.row)
@@ -482,7 +556,7 @@ class Ingest:
             if not tag and head.kind == Kind.STATE and not self.gates.near(head.device, times[-1], columns):
                 columns = self._gated(changes, slot, shown, times, columns)
             changes.add_columns(slot, head.kind, times, ranks, columns, tag)
-            changes.rx.append((slot, newest_ms, t_hub_ms, tag))
+            changes.rx.append((slot, newest_ms, shown.heard_ms(newest_ms), tag))
             return
         for slot, rows in self._by_slot(head.device, times, t_hub_ms, changes).items():
             columns = {bit: [column[i] for i in rows] for bit, column in decoded.columns.items()}
@@ -490,7 +564,7 @@ class Ingest:
             if not tag and head.kind == Kind.STATE:
                 columns = self._gated(changes, slot, shown, some, columns)
             changes.add_columns(slot, head.kind, some, [ranks[i] for i in rows], columns, tag)
-            changes.rx.append((slot, max(some), t_hub_ms, tag))
+            changes.rx.append((slot, max(some), shown.heard_ms(max(some)), tag))
 
     def _gated(
         self, changes: Changes, slot: int, shown: Shown, times: list[int], columns: Columns
@@ -551,6 +625,26 @@ class Ingest:
                     words = shown.frame.body[i]
                     self.reported.hear(by, shown.times[i], words, shown.t_hub_ms, old=self._restoring)
 
+    def _show_texts(self, changes: Changes, shown: Shown) -> None:
+        """What the wearer wrote, each row once; from a clock that runs ahead it is dated by its arrival."""
+        head, t_hub_ms = shown.frame.envelope, shown.t_hub_ms
+        for i, t_ms in enumerate(shown.times):
+            number, t_ms = head.row + i * head.step, t_ms if t_ms <= t_hub_ms + AHEAD_MS_MAX else t_hub_ms
+            slot = self.units.slot_at(head.device, t_ms)
+            if slot is None or not any(a <= number <= b for a, b in shown.fresh):
+                continue
+            id, unit = f"{head.device}-{head.boot}-{number}", self.units.rows[slot].id
+            text = TextUp(id, head.device, slot, unit, shown.frame.body[i], t_ms, t_hub_ms)
+            self.texts.hear(text, old=self._restoring)
+            changes.rx.append((slot, t_ms, shown.heard_ms(t_ms), shown.tag))
+
+    def _show_links(self, shown: Shown) -> None:
+        """How the gateway's bearers do. A clock that runs ahead makes nothing newer than it is."""
+        device = shown.frame.envelope.device
+        for words, t_ms in zip(shown.frame.body, shown.times, strict=True):
+            at_ms = min(t_ms, shown.t_hub_ms)
+            self.links.tell(device, Told(check_link(words), at_ms, shown.t_hub_ms))
+
     def _reporter(self, device: int, slot: int) -> Reporter:
         row = self.units.rows[slot]
         return Reporter(device, slot, row.id, row.agency)
@@ -566,14 +660,18 @@ class Ingest:
                 self.counters.quarantined_rows += 1
                 t_ms = t_hub_ms
             slot = self.units.slot_at(head.device, t_ms)
+            values = {bit: column[i] for bit, column in shown.frame.columns.items()}
+            if self.take_receipt(head.device, values, t_ms, t_hub_ms):
+                if slot is not None:
+                    changes.rx.append((slot, t_ms, shown.heard_ms(t_ms), shown.tag))
+                continue
             if slot is None:
                 continue
-            values = {bit: column[i] for bit, column in shown.frame.columns.items()}
             event = self.events.apply(
                 head.device, Said(head.boot, head.row + i, t_ms), slot, values, t_hub_ms,
                 shown.frame.t_mono_ms[i], ClockSource.NONE if shown.tag else shown.frame.clock_source,
             )  # fmt: skip
-            changes.rx.append((slot, t_ms, t_hub_ms, shown.tag))
+            changes.rx.append((slot, t_ms, shown.heard_ms(t_ms), shown.tag))
             if event is not None:
                 self.counters.events += 1
                 flag = flag_of(event.code)
@@ -616,3 +714,8 @@ class Ingest:
             )
             publish(device, acks.pack(ack, mac_key))
             self.counters.acks += 1
+        for relay_device, said in self.below.due():
+            mac_key = self.keys.get(relay_device)
+            if mac_key is not None:
+                message = orders.pack_down(orders.What.PASSED, said, mac_key)
+                self.paths.publish(topics.orders, relay_device, message)

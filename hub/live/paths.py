@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from protocols import relay, topics
+from protocols.catalog import Bearer
 from protocols.datagram import Datagram, pack
 
 MARK = "!"
@@ -19,6 +20,10 @@ MARK = "!"
 GOOD_MS = 600_000
 WAYS_MAX = 4
 DEVICES_MAX = 50_000
+NARROW = frozenset({Bearer.MESH, Bearer.RDSS})
+"""A few dozen bytes a message, one a minute, or shared air."""
+NARROW_BYTES, NARROW_MS = 200, 60_000
+"""What goes there unasked: nothing longer, and nothing oftener to one device."""
 Address = tuple[str, int]
 Publish = Callable[[Callable[[str, int], str], int, bytes], None]
 
@@ -34,11 +39,12 @@ class Way(NamedTuple):
 
 @dataclass(slots=True)
 class Heard:
-    """How one way of a device does. `fresh`: frames with something new in them."""
+    """How one way of a device does. `fresh`: frames with something new in them. `down_ms`: when a message went down."""
 
     last_ms: int
     frames: int = 0
     fresh: int = 0
+    down_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class Paths:
 
     publish: Publish
     to_address: Callable[[Address, bytes], None] = lambda _address, _data: None
+    _own: dict[int, Heard] = field(default_factory=dict)
     _ways: dict[int, dict[Way, Heard]] = field(default_factory=dict)
     _answer: dict[int, Way] = field(default_factory=dict)
 
@@ -71,9 +78,35 @@ class Paths:
             heard.fresh += 1
             self._answer[device] = way
 
+    def note_own(self, device: int, now_ms: int) -> None:
+        """An authentic frame came by the device's own topic: that way is always open, and only shown."""
+        heard = self._own.get(device)
+        if heard is None:
+            if len(self._own) >= DEVICES_MAX:
+                return
+            heard = self._own[device] = Heard(now_ms)
+        heard.frames += 1
+        heard.last_ms = now_ms
+
     def ways(self, device: int) -> dict[Way, Heard]:
-        """All that is remembered of one device."""
+        """All that is remembered of one device, but for its own topic."""
         return dict(self._ways.get(device, {}))
+
+    def devices(self) -> set[int]:
+        """All that were heard."""
+        return {*self._own, *self._ways}
+
+    def via(self, device: int) -> int:
+        """The relay that brought its last news, 0: it came by itself."""
+        way, own = self._answer.get(device), self._own.get(device)
+        if way is None or not way.relay:
+            return 0
+        heard = self._ways.get(device, {}).get(way)
+        return way.relay if heard is not None and (own is None or own.last_ms < heard.last_ms) else 0
+
+    def own(self, device: int) -> Heard | None:
+        """How its own topic does; its `fresh` is not counted."""
+        return self._own.get(device)
 
     def acknowledge(self, device: int, data: bytes, now_ms: int) -> None:
         """By the device's own topic, and by the way that brought something new last."""
@@ -82,12 +115,41 @@ class Paths:
         if way is not None and self._is_good(device, way, now_ms):
             self._send(device, way, Datagram.ACK, relay.ACK, data)
 
-    def send(self, device: int, data: bytes, now_ms: int) -> None:
-        """A message down, by every way there is."""
+    def send(self, device: int, data: bytes, now_ms: int, narrow: bytes | None = None) -> None:
+        """A message down, by every way there is. `narrow`: what goes by ways of few bytes in its place, b"" nothing;
+        None: the message itself where they can bear it."""
+        self.publish(topics.orders, device, data)
+        for way, heard in self._ways.get(device, {}).items():
+            said = data
+            if way.bearer in NARROW:
+                said = narrow if narrow is not None else data if _bears(heard, data, now_ms) else b""
+            if said and self._is_good(device, way, now_ms):
+                heard.down_ms = now_ms
+                self._send(device, way, Datagram.ORDER, relay.ORDER, said)
+
+    def hand_on(self, device: int, data: bytes, now_ms: int, but: int) -> None:
+        """As `send`, what came from above; never back to `but`, the hub that said it."""
         self.publish(topics.orders, device, data)
         for way in self._ways.get(device, {}):
-            if self._is_good(device, way, now_ms):
+            if (not way.relay or way.relay != but) and self._is_good(device, way, now_ms):
                 self._send(device, way, Datagram.ORDER, relay.ORDER, data)
+
+    def narrow_relays(self, device: int, now_ms: int) -> list[int]:
+        """Relays that heard the device lately by bearers of few bytes."""
+        ways = self._ways.get(device, {})
+        return [way.relay for way in ways if way.bearer in NARROW and self._is_good(device, way, now_ms)]
+
+    def broadcast(self, relay_device: int, data: bytes) -> None:
+        """To a relay, for everybody who hears its narrow bearers."""
+        self.publish(
+            topics.back, relay_device, relay.pack_back(relay.Back(relay.EVERYBODY, relay.ORDER, data))
+        )
+
+    def is_wide(self, device: int, now_ms: int, within_ms: int) -> bool:
+        """Whether the device was heard within this time by a way that carries whole messages."""
+        heard = [heard for way, heard in self._ways.get(device, {}).items() if way.bearer not in NARROW]
+        own = self._own.get(device)
+        return any(0 <= now_ms - one.last_ms < within_ms for one in [*heard, *([own] if own else [])])
 
     def _is_good(self, device: int, way: Way, now_ms: int) -> bool:
         heard = self._ways.get(device, {}).get(way)
@@ -98,6 +160,12 @@ class Paths:
             self.to_address(way.address, pack(kind, data))
         else:
             self.publish(topics.back, way.relay, relay.pack_back(relay.Back(device, lane, data)))
+
+
+def _bears(heard: Heard, data: bytes, now_ms: int) -> bool:
+    """Whether a narrow way bears a message now."""
+    waits = heard.down_ms is not None and 0 <= now_ms - heard.down_ms < NARROW_MS
+    return len(data) <= NARROW_BYTES and not waits
 
 
 def mark(what: Datagram, address: Address) -> str:

@@ -22,7 +22,7 @@ I64 = npt.NDArray[np.int64]
 
 UNITS_MAX = 200_000
 FLAG_SOS, FLAG_MAN_DOWN, FLAG_LOW_AIR, FLAG_GAS, FLAG_CLOCK, FLAG_QUARANTINED = (1 << bit for bit in range(6))
-FLAG_STRAIN, FLAG_DEVICE = 1 << 6, 1 << 7
+FLAG_STRAIN, FLAG_DEVICE, FLAG_RECKONED = 1 << 6, 1 << 7, 1 << 8
 _CODES_OF_FLAG = {
     FLAG_SOS: (EventCode.SOS,),
     FLAG_MAN_DOWN: (EventCode.MAN_DOWN, EventCode.FALL),
@@ -32,7 +32,7 @@ _CODES_OF_FLAG = {
         EventCode.GAS_OVER_RANGE,
     ),
     FLAG_STRAIN: (EventCode.HEART, EventCode.STRAIN, EventCode.HEAT),
-    FLAG_DEVICE: (EventCode.SPOOL_FAULT,),
+    FLAG_DEVICE: (EventCode.SPOOL_FAULT, EventCode.FORGED_ORDER),
 }  # fmt: skip
 EVENT_FLAGS = {int(code): flag for flag, codes in _CODES_OF_FLAG.items() for code in codes}
 FIELDS_SHOWN = [field for field in FIELDS if field.page in (Kind.STATE, Kind.HEALTH)]
@@ -323,7 +323,9 @@ class Picture:
         """The feed's flags of these slots."""
         doubt = np.where(self.pos_tag[slots] != 0, FLAG_CLOCK, 0)
         quarantined = np.where(self.quarantined[slots], FLAG_QUARANTINED, 0)
-        return self.alarms[slots] | doubt | quarantined
+        # only a preview's rank is below zero: the unit reports by dead reckoning
+        reckoned = np.where((self.pos_rank[slots] < 0) & ~np.isnan(self.pos_time[slots]), FLAG_RECKONED, 0)
+        return self.alarms[slots] | doubt | quarantined | reckoned
 
     def _accuracy(self, slots: I64) -> I64:
         """hacc in dm: the largest number that fits when it is worse than that, never "absent" by accident."""

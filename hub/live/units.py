@@ -111,6 +111,19 @@ class Units:
         """The device bound to this unit now, 0 for none."""
         return self._device.get(slot, 0)
 
+    def carrier_of(self, device: int) -> int | None:
+        """The slot of the unit that the device is bound to now."""
+        return self._carrier.get(device)
+
+    def devices_now(self) -> dict[int, list[int]]:
+        """Every device that each unit carries now, by slot."""
+        found: dict[int, list[int]] = {}
+        for device, spans in self._carried.items():
+            for _, to_ms, slot in spans:
+                if to_ms == _ALWAYS:
+                    found.setdefault(slot, []).append(device)
+        return found
+
     def callsign_of(self, device: int) -> str:
         """Of the unit that the device is bound to now, or ""."""
         slot = self._carrier.get(device)

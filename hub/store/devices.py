@@ -12,9 +12,10 @@ from hub.errors import RosterError
 from hub.store.registry_file import RegistryFile
 from protocols.topics import DEVICE_MAX
 
-KINDS = ("gateway", "soldier", "vehicle", "relay", "station")
+KINDS = ("gateway", "soldier", "vehicle", "relay", "station", "hub")
 FIRST_NUMBER = 1_001
-NUMBER_MAX = 2**20 - 1
+AUTHORITY_BITS = 20
+NUMBER_MAX = 2**AUTHORITY_BITS - 1
 """The largest number of authority 0."""
 EPOCH_MAX = 1_000_000
 FIRMWARE_CHARS_MAX = 120
@@ -85,6 +86,10 @@ class Devices:
         """Active devices that may pass on what others say."""
         return self._numbers("SELECT device FROM devices WHERE state = 'active' AND relay")
 
+    def hubs(self) -> set[int]:
+        """Active relays that are hubs of the same family: they may say who is enrolled."""
+        return self._numbers("SELECT device FROM devices WHERE state = 'active' AND relay AND kind = 'hub'")
+
     def _numbers(self, sql: str, *arguments: int) -> set[int]:
         return {int(str(device)) for (device,) in self._file.rows(sql, arguments)}
 
@@ -123,10 +128,16 @@ class Devices:
             "WITH taken (device) AS (SELECT ? UNION ALL SELECT device FROM devices WHERE device > ?)"
             " SELECT min(device) + 1 FROM taken WHERE device + 1 NOT IN (SELECT device FROM devices)"
         )
-        number = int(str(self._file.rows(sql, [FIRST_NUMBER - 1, FIRST_NUMBER - 1])[0][0]))
-        if number > NUMBER_MAX:
-            raise RosterError(f"device: no number up to {NUMBER_MAX} is free")
+        base = self._authority() << AUTHORITY_BITS
+        number = int(str(self._file.rows(sql, [base + FIRST_NUMBER - 1, base + FIRST_NUMBER - 1])[0][0]))
+        if number > base + NUMBER_MAX:
+            raise RosterError(f"device: no number up to {base + NUMBER_MAX} is free")
         return number
+
+    def _authority(self) -> int:
+        """Of a hub that was made by another: its own range of numbers, so that the two never give one twice."""
+        found = self._file.rows("SELECT value FROM settings WHERE key = 'authority'")
+        return int(str(found[0][0])) if found else 0
 
     def activate(self, device: int, firmware: str, t_utc_ms: int) -> DeviceRow | None:
         """Let a device send, after its code was used; None when it was revoked meanwhile.
@@ -163,6 +174,10 @@ class Devices:
                 return False
             self._revoke_certificates(device, t_utc_ms)
             return True
+
+    def end_certificates(self, device: int, t_utc_ms: int) -> None:
+        """Another hub has taken back what the device had until now."""
+        self._revoke_certificates(device, t_utc_ms)
 
     def _revoke_certificates(self, device: int, t_utc_ms: int) -> None:
         sql = "UPDATE certificates SET revoked_utc_ms = ? WHERE device = ? AND revoked_utc_ms IS NULL"

@@ -90,6 +90,12 @@ class Log(Protocol):
     def heard(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
         """What devices heard of others (OBSERVED, SAID) since a time, newest first; at most `most`."""
 
+    def links(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
+        """How gateways' bearers did (LINK) since a time, newest first; at most `most`."""
+
+    def texts(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
+        """What wearers wrote (TEXT) since a time, newest first; at most `most`."""
+
     def close(self) -> None:
         """Close the files."""
 

@@ -1,4 +1,4 @@
-"""registry.db: units, dated bindings, settings, holds, operator records; and its parts for people, devices, trust.
+"""registry.db: units, dated bindings, settings, holds, operator records; and parts for people, devices, trust, orders.
 
 Enters: what operators decide. Leaves: the same, and a version that grows when another program (the command
 line beside a running hub) has changed something.
@@ -12,8 +12,10 @@ from hub.errors import RosterError
 from hub.store.chain import START, Verdict, canonical, link, verify
 from hub.store.devices import Devices
 from hub.store.interface import Binding, Hold, UnitRow
+from hub.store.orders import Orders
 from hub.store.people import People
 from hub.store.registry_file import RegistryFile
+from hub.store.sharing import Sharing
 from hub.store.trust import Trust
 
 
@@ -26,6 +28,8 @@ class SqliteRegistry:
         self.people = People(self._file)
         self.devices = Devices(self._file)
         self.trust = Trust(self._file)
+        self.sharing = Sharing(self._file, self.unit_id, self.bind)
+        self.orders = Orders(self._file)
 
     def open(self, now_ms: int) -> None:
         self._file.open(now_ms)
@@ -64,6 +68,11 @@ class SqliteRegistry:
                 changed += differs
                 new += self._bind(device, unit_id, t_utc_ms)
         return new, changed
+
+    def unit_id(self, unit: UnitRow) -> str:
+        """The id of the unit of this callsign; one that is not known is registered."""
+        found = self._file.rows("SELECT id FROM units WHERE callsign = ?", [unit.callsign])
+        return str(found[0][0]) if found else self._upsert_unit(unit)[0]
 
     def _upsert_unit(self, unit: UnitRow) -> tuple[str, bool]:
         found = self._file.rows("SELECT id FROM units WHERE callsign = ?", [unit.callsign])

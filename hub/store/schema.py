@@ -179,4 +179,27 @@ def _seen_schema(db: Database) -> None:
     db.table("seen_events").create({"id": str, "seen_by": str, "t_utc_ms": int}, pk="id")
 
 
-STEPS: tuple[Step, ...] = (_first_schema, _identity_schema, _seen_schema)
+def _orders_schema(db: Database) -> None:
+    """Orders as they were signed, whom they were for, by which devices, and what these said."""
+    db.table("orders").create(
+        {
+            "seq": int,
+            "id": str,
+            "type": int,
+            "core": bytes,
+            "signatures": str,
+            "t_utc_ms": int,
+            "origin": str,
+        },
+        pk="seq",
+    )
+    db.table("orders").create_index(["id"], unique=True)
+    db.table("order_units").create({"seq": int, "unit": str}, pk=("seq", "unit"))
+    db.table("order_devices").create({"seq": int, "device": int, "unit": str}, pk=("seq", "device", "unit"))
+    db.table("order_receipts").create(
+        {"seq": int, "device": int, "code": int, "t_device_ms": int, "t_hub_ms": int, "value": int},
+        pk=("seq", "device", "code"),
+    )
+
+
+STEPS: tuple[Step, ...] = (_first_schema, _identity_schema, _seen_schema, _orders_schema)

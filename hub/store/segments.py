@@ -8,7 +8,7 @@ new segment before its first commit; those not used for CARRY_DAYS go to the arc
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import msgpack
 from sqlite_utils import Database
 
+from hub.store import mending
 from hub.store.files import naming, open_reader, open_writer, signed, unsigned
 from hub.store.interface import ClockRow, Commit, CoverageRow, LogFrame
 from hub.store.migrations import Step, migrate
@@ -82,7 +83,15 @@ def _heard_schema(db: Database) -> None:
     db.execute("CREATE INDEX frames_heard ON frames (id) WHERE kind IN (3, 11)")
 
 
-SEGMENT_STEPS: tuple[Step, ...] = (_first_schema, _heard_schema)
+def _links_schema(db: Database) -> None:
+    db.execute("CREATE INDEX frames_links ON frames (id) WHERE kind = 12")
+
+
+def _texts_schema(db: Database) -> None:
+    db.execute("CREATE INDEX frames_texts ON frames (id) WHERE kind = 8")
+
+
+SEGMENT_STEPS: tuple[Step, ...] = (_first_schema, _heard_schema, _links_schema, _texts_schema)
 ARCHIVE_STEPS: tuple[Step, ...] = (_state_schema,)
 
 
@@ -97,6 +106,8 @@ class SegmentLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._day = ""
+        self.damage: list[str] = []
+        """What was found damaged at the start, in words."""
         self._db: Database | None = None
         self._archive: Database | None = None
         self._lock = threading.RLock()
@@ -117,14 +128,21 @@ class SegmentLog:
         """After a power cut a file may have to be rolled back first, which a reader may not do, or be without
         tables."""
         newest = self.days()[-3:]
+        self.damage = []
         for day in self.days():
             path = self.path(day)
+            self.damage.append(mending.mend(path, now_ms))
             left = any(path.with_name(f"{path.name}-{rest}").exists() for rest in ("journal", "wal"))
             if left or day in newest:
                 db = open_writer(path)
                 with naming(path):
                     migrate(db, SEGMENT_STEPS, now_ms)
                 db.close()
+                self.damage.append(mending.check(path))
+                if self.damage[-1]:
+                    make: Callable[[Database], None] = lambda new: migrate(new, SEGMENT_STEPS, now_ms)  # noqa: E731
+                    self.damage.append(mending.rebuild(path, now_ms, make))
+        self.damage = [words for words in self.damage if words]
 
     def days(self) -> list[str]:
         """The days that have a segment, oldest first."""
@@ -270,7 +288,7 @@ class SegmentLog:
         """Per device its `most` latest usable frames by time, from the segments since `t_least_hub_ms`."""
         sql = (
             f"SELECT {_COLUMNS} FROM frames WHERE id IN (SELECT id FROM frames"
-            " WHERE device = ? AND refused IN (0, 12) AND n > 0 AND kind NOT IN (3, 11)"
+            " WHERE device = ? AND refused IN (0, 12) AND n > 0 AND kind NOT IN (3, 8, 11, 12)"
             " ORDER BY t_first_utc_ms DESC LIMIT ?)"
         )
         for day in self.days():
@@ -287,8 +305,19 @@ class SegmentLog:
 
     def heard(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
         """What devices heard of others since `t_least_hub_ms`, newest first."""
+        yield from self._newest_first("kind IN (3, 11)", t_least_hub_ms, most)
+
+    def links(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
+        """How gateways' bearers did since `t_least_hub_ms`, newest first."""
+        yield from self._newest_first("kind = 12", t_least_hub_ms, most)
+
+    def texts(self, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
+        """What wearers wrote since `t_least_hub_ms`, newest first."""
+        yield from self._newest_first("kind = 8", t_least_hub_ms, most)
+
+    def _newest_first(self, which: str, t_least_hub_ms: int, most: int) -> Iterator[LogFrame]:
         sql = (
-            f"SELECT {_COLUMNS} FROM frames WHERE kind IN (3, 11) AND refused IN (0, 12) AND t_hub_ms >= ?"
+            f"SELECT {_COLUMNS} FROM frames WHERE {which} AND refused IN (0, 12) AND t_hub_ms >= ?"
             " ORDER BY id DESC LIMIT ?"
         )
         for day in reversed(self.days()):
@@ -300,7 +329,7 @@ class SegmentLog:
 
     def _read(self, day: str, sql: str, arguments: list[int]) -> Iterator[LogFrame]:
         for row in self._query(day, sql, arguments):
-            fresh = row[10] and msgpack.unpackb(row[10])
+            fresh = row[10] and _flat(row[10])
             yield LogFrame._make([*row[:2], unsigned(row[2]), *row[3:10], fresh, *row[11:]])
 
     def _query(self, day: str, sql: str, arguments: list[int]) -> Iterator[tuple[Any, ...]]:
@@ -313,6 +342,16 @@ class SegmentLog:
                 yield from db.execute(sql, arguments)
         finally:
             db.close()
+
+
+def _flat(packed: bytes) -> list[int]:
+    """Ranges as they were stored; [-1] for what is damaged, which fits no frame."""
+    try:
+        flat = msgpack.unpackb(packed)
+    except (ValueError, msgpack.UnpackException):
+        return [-1]
+    whole = isinstance(flat, list) and all(isinstance(number, int) for number in flat)
+    return flat if whole else [-1]
 
 
 def _coverage_values(row: CoverageRow, t_used_ms: int) -> tuple[object, ...]:

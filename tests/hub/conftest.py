@@ -35,6 +35,9 @@ from hub.live.events import Event
 from hub.live.feed import Feed
 from hub.live.history import Decoder, History
 from hub.live.ingest import Ingest
+from hub.live.outbox import Outbox
+from hub.live.outbox_desk import OrderDesk
+from hub.live.outbox_screen import OrderScreen
 from hub.live.picture import Picture
 from hub.live.pipeline import Pipeline
 from hub.live.seen import SeenEvents
@@ -93,6 +96,7 @@ class Bench:
         )  # fmt: skip
         self.history = History(self.log, self.keys.logged)
         self.sent: list[tuple[int, bytes]] = []
+        self.down: list[tuple[str, int, bytes]] = []
         self.told: list[Event] = []
         self.refusals: list[tuple[str, int]] = []
         self.load()
@@ -311,7 +315,18 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
         bench.registry, authority.sign, authority.signer, "live", bench.clock, feed.say,
         lambda reason, words: watch.tell(reason, 0, words),
     )  # fmt: skip
-    feed.greetings += [watch.greeting, commanders.greeting]
+    outbox = Outbox(
+        bench.registry.orders, bench.units, bench.picture, bench.keys, bench.ingest.paths, bench.clock
+    )
+    bench.ingest.paths.publish = lambda topic, device, data: bench.down.append(
+        (topic("live", device), device, data)
+    )
+    bench.ingest.take_receipt = outbox.take
+    screen = OrderScreen(outbox, bench.ingest.texts, bench.units, bench.clock)
+    desk = OrderDesk(
+        bench.registry, commanders, bench.units, authority.sign, authority.signer, "live", bench.clock
+    )
+    feed.greetings += [watch.greeting, commanders.greeting, screen.greeting]
     sender = ListSender(
         lambda: commanders.standing, set, bench.units, bench.picture, bench.keys,
         lambda _device, _data: None, bench.clock,
@@ -340,6 +355,9 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
                 lambda device, data: bench.sent.append((device, data)),
                 bench.clock,
             ),
+            outbox=outbox,
+            order_desk=desk,
+            order_screen=screen,
             history=bench.history,
             counters=bench.counters,
             readers=readers,

@@ -353,3 +353,61 @@ def test_a_command_that_is_no_order(post: Post, wang: Person) -> None:
     post.begin(wang)
     for core in (b"", b"\xc1", b"\x93\x01\x02\x03", post.core(wang)[:-3]):
         refused(422, "order:", lambda c=core: post.propose(wang, c))  # type: ignore[misc]
+
+
+# --- a hub above ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def below(post: Post, tmp_path: Path) -> Iterator[Post]:
+    """A second post of the same family: the same signer."""
+    folder = tmp_path / "below"
+    folder.mkdir()
+    made = Post(folder)
+    made.signer = post.signer
+    made.commanders = made.start()
+    yield made
+    made.registry.close()
+
+
+def test_keys_of_the_hub_above_stand_on_the_list_below_until_they_end(post: Post, below: Post) -> None:
+    high, low = post.hire("王海", Role.COMMANDER), below.hire("李安", Role.COMMANDER)
+    below.begin(low)
+    post.begin(high)
+    below.now_ms += 1_000
+    below.commanders.hear_above(post.commanders.standing.signed)
+    assert {key.name for key in below.listed().keys} == {"王海", "李安"}
+    number = below.commanders.standing.number
+    below.commanders = below.start()
+    assert below.commanders.standing.number == number, "kept over a restart, link or no link"
+    post.now_ms += 5_000
+    post.commanders.end(high.me, high.key_id)
+    below.commanders.hear_above(post.commanders.standing.signed)
+    assert {key.name for key in below.listed().keys} == {"李安"}
+
+
+def test_a_list_that_both_agree_on_is_one_list(post: Post, below: Post) -> None:
+    post.now_ms += 10_000
+    post.begin(post.hire("王海", Role.COMMANDER))
+    below.commanders.hear_above(post.commanders.standing.signed)
+    assert below.commanders.standing.signed == post.commanders.standing.signed
+
+
+def test_a_key_that_ended_here_does_not_come_back_by_an_echo(post: Post, below: Post) -> None:
+    low = below.hire("李安", Role.COMMANDER)
+    below.begin(low)
+    post.commanders.hear_above(below.commanders.standing.signed)
+    below.now_ms += 2_000
+    below.commanders.end(low.me, low.key_id)
+    below.commanders.hear_above(post.commanders.standing.signed)
+    assert below.listed().keys == ()
+
+
+def test_a_list_of_a_stranger_or_an_older_one_is_not_taken(post: Post, below: Post) -> None:
+    stranger = Ed25519PrivateKey.generate()
+    keys = orders.KeyList(9, REALM, 0, ())
+    below.commanders.hear_above(orders.pack_list(keys, stranger.sign))
+    below.commanders.hear_above(orders.pack_list(keys._replace(number=7), post.signer.sign))
+    below.commanders.hear_above(orders.pack_list(keys._replace(number=6), post.signer.sign))
+    assert below.commanders._above_list is not None
+    assert below.commanders._above_list.number == 7

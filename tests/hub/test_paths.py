@@ -4,12 +4,14 @@ import asyncio
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.datagram import BURST, Port
 from hub.live.paths import WAYS_MAX, Paths, Way, mark, parse_mark
+from hub.live.picture import FLAG_RECKONED
 from hub.mqtt import Inbox
 from protocols import acks, container, datagram, narrow, relay, topics
 from protocols.catalog import Bearer, ClockSource, Stream, field_id
@@ -110,6 +112,16 @@ def test_a_preview_is_shown_and_acknowledges_nothing_and_the_full_rows_follow(be
     bench.put(carried(bench, preview(bench, now)))
     assert bench.lat() == 366_500_049
     assert bench.counters.duplicates == 1
+
+
+def test_the_screen_is_told_who_reports_by_dead_reckoning(bench: Any) -> None:
+    slots = np.array([bench.units.carrier_of(7)])
+    assert not bench.picture.flags(slots)[0] & FLAG_RECKONED
+    bench.put(carried(bench, preview(bench, bench.clock())))
+    assert bench.picture.flags(slots)[0] & FLAG_RECKONED
+    rows = [{"lat_deg_e7": 366_500_049, "lon_deg_e7": 1_170_000_000}]
+    bench.put(bench.frame(row=0, boot=BOOT, t_ms=bench.clock() + 1_000, rows=rows))
+    assert not bench.picture.flags(slots)[0] & FLAG_RECKONED
 
 
 def test_a_preview_from_the_future_moves_nothing(bench: Any) -> None:

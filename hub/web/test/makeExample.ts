@@ -60,6 +60,13 @@ const PLAIN = [
   { k: 'event', id: '1001-4242', t: T, slot: 0, code: 1, phase: 0, value: null, lat: 36.65, lon: 117.25, t_event: T - 1_500, late: false, threshold: null, field: null, unit: '', duty: 3, state: 'acknowledged', t_raised: T - 1_500, seen: { by: '王海', t: T, heard: false } },
   { k: 'event', id: '1001-4243', t: T, slot: 0, code: 4, phase: 0, value: 15.3, lat: null, lon: null, t_event: T - 500, late: false, threshold: 10.5, field: 'h2s_dppm', unit: 'ppm', duty: null, state: 'raised', t_raised: T - 500, seen: null },
   { k: 'said', slot: 9, source: 1, id: 2_712_847_316, name: '山脊一号', text: '需要水', t: T, by: 'u-0001' },
+  {
+    k: 'order', seq: T, id: '0123456789abcdef', type: 'task', target: 'units:u-0001,u-0008', text: '搜索三层', lat: 36.65, lon: 117.25,
+    break_glass: null, issuer: '王海', role: 'commander', by: ['王海'], t: T, expires_utc_ms: T + 43_200_000,
+    targets: [{ unit: 'u-0001', state: 'shown', sent: 1, received: [T + 900, T + 1_000], shown: [T + 950, T + 1_100] }, { unit: 'u-0008', state: 'waiting', sent: 0 }],
+  },
+  { k: 'receipts', seq: T, targets: [{ unit: 'u-0008', state: 'refused', sent: 3, received: [T + 4_000, T + 5_000], refused: [T + 4_500, T + 5_000] }] },
+  { k: 'text', id: '1001-7-3', unit: 'u-0001', slot: 0, text: '三层已搜完', t: T - 400, t_hub: T },
   { k: 'link', broker: true, t_broker: T - 60_000, silent: 1, refused: 0 },
   { k: 'bye', why: 'slow' },
 ]

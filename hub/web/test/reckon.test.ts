@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { boundM, LAW, predict, stateOf } from '../src/laws/reckon'
+import { boundM, drawn, LAW, predict, stateOf } from '../src/laws/reckon'
 
 interface Vector {
   speed_dmps: number | null
@@ -33,5 +33,23 @@ describe('dead reckoning', () => {
     expect(Math.abs(lat * 1e7 - v.predicted_e7[0])).toBeLessThan(0.1)
     expect(Math.abs(lon * 1e7 - v.predicted_e7[1])).toBeLessThan(0.1)
     expect(boundM(v.age_s, v.speed_max_mps)).toBeCloseTo(v.bound_m, 6)
+  })
+})
+
+describe('a unit that reports by dead reckoning', () => {
+  const fix = { tMs: 1e12, latDeg: 36.65, lonDeg: 117 }
+  it('is drawn ahead on its course with the law of its error as radius', () => {
+    const at = drawn(1e12 + 40_000, fix, 2, 0, 5, 6)
+    expect((at.latDeg - 36.65) * 111_194.93).toBeCloseTo(80, 1)
+    expect([at.lonDeg, at.radiusM]).toEqual([117, 30])
+  })
+  it('stands still once a report is missing, and the radius grows', () => {
+    const [late, later] = [drawn(1e12 + 75_000, fix, 2, 90, 5, 6), drawn(1e12 + 175_000, fix, 2, 90, 5, 6)]
+    expect(later.lonDeg).toBe(late.lonDeg)
+    expect(later.radiusM).toBe(late.radiusM + 600)
+  })
+  it('stays where it was without speed, and before its own fix', () => {
+    expect(drawn(1e12 + 40_000, fix, NaN, NaN, 5, 6)).toEqual({ latDeg: 36.65, lonDeg: 117, radiusM: 30 })
+    expect(drawn(1e12 - 9_000, fix, 2, 0, 5, 6).latDeg).toBe(36.65)
   })
 })

@@ -1,11 +1,12 @@
 /** Devices: their state, a one-time code to enrol one, taking one back, whose unit it is. */
 import { useSignal, type Signal } from '@preact/signals'
-import { ask } from '../api/http'
+import { ask, type DeviceLinks } from '../api/http'
 import { clock, pulse, roster, store } from '../app/core'
 import { BRANCHES, KINDS } from '../feed/messages'
 import { t, type Key } from '../i18n'
 import { ageText } from '../laws/words'
 import { Entry, fields, Secret, Trouble, Twice, useAct } from '../panels/acts'
+import { LinkLines, LinkSign } from '../panels/Links'
 import { useAsked } from './asked'
 
 interface Device {
@@ -24,13 +25,14 @@ interface Device {
 }
 interface Code { device: number; code: string; qr_svg: string; expires_utc_ms: number }
 
-const DEVICE_KINDS = ['gateway', 'soldier', 'vehicle', 'relay', 'station'] as const
+const DEVICE_KINDS = ['gateway', 'soldier', 'vehicle', 'relay', 'station', 'hub'] as const
 const DAY_MS = 86_400_000
 const SOON_DAYS = 14
 const STATES: Record<string, Key> = { active: 'dev_active', reserved: 'dev_reserved', revoked: 'dev_revoked' }
 
 export function Devices() {
   const { data, trouble, again } = useAsked<{ devices: Device[] }>('/devices', 5_000)
+  const links = useAsked<{ devices: DeviceLinks[] }>('/links', 5_000).data.value?.devices
   const code = useSignal<Code | null>(null)
   const enrolling = useSignal<Device | 'new' | null>(null)
   const list = data.value?.devices
@@ -46,20 +48,38 @@ export function Devices() {
         <button class="main" data-testid="enrol" onClick={() => { code.value = null; enrolling.value = enrolling.value === 'new' ? null : 'new' }}>{t('enrol')}</button>
       </div>
       <Trouble words={trouble} />
+      <AboveLine />
       {enrolling.value && <Enrol key={enrolling.value === 'new' ? 0 : enrolling.value.device} of={enrolling.value === 'new' ? null : enrolling.value} done={done} />}
       {code.value && <CodeCard code={code.value} close={() => (code.value = null)} />}
       {!list ? <p>{t('loading')}</p> : list.length === 0 ? <p class="hint">{t('none_yet')}</p> : (
         <table class="wide" data-testid="devices">
           <thead><tr>
             <th>{t('col_device')}</th><th>{t('col_callsign')}</th><th>{t('col_kind')}</th><th>{t('col_state')}</th><th>{t('col_firmware')}</th>
-            <th>{t('col_cert')}</th><th>{t('col_heard')}</th><th>{t('col_epoch')}</th><th />
+            <th>{t('col_cert')}</th><th>{t('col_heard')}</th><th>{t('col_links')}</th><th>{t('col_epoch')}</th><th />
           </tr></thead>
           <tbody>{list.map((device) => (
-            <Row key={device.device} device={device} again={again} renew={() => { code.value = null; enrolling.value = device }} />
+            <Row key={device.device} device={device} links={links?.find((one) => one.device === device.device)} again={again} renew={() => { code.value = null; enrolling.value = device }} />
           ))}</tbody>
         </table>
       )}
     </>
+  )
+}
+
+interface Above { configured: boolean; connected: boolean; since_utc_ms: number | null; waiting: number; passed: number; held_back: number[] }
+
+/** Whether the hub above, or the standby, has what this one has. */
+function AboveLine() {
+  void pulse.value
+  const above = useAsked<Above>('/above', 5_000).data.value
+  if (!above?.configured) return null
+  const age = ageText((clock.now() - (above.since_utc_ms ?? NaN)) / 1000)
+  return (
+    <p class={above.connected ? '' : 'warn'} data-testid="above" data-connected={above.connected}>
+      <LinkSign state={above.connected ? 'up' : 'down'} /> {t(above.connected ? 'above_up' : 'above_down', { age })}
+      {above.waiting > 0 && ` · ${t('link_waiting', { n: above.waiting })}`}
+      {above.held_back.length > 0 && ` · ${t('above_held', { n: above.held_back.length })}`}
+    </p>
   )
 }
 
@@ -74,7 +94,7 @@ function DeviceSign({ state }: { state: string }) {
   )
 }
 
-function Row({ device, again, renew }: { device: Device; again: () => Promise<void>; renew: () => void }) {
+function Row({ device, links, again, renew }: { device: Device; links: DeviceLinks | undefined; again: () => Promise<void>; renew: () => void }) {
   void pulse.value
   const acting = useSignal<'revoke' | 'bind' | null>(null)
   const now = clock.now()
@@ -92,6 +112,7 @@ function Row({ device, again, renew }: { device: Device; again: () => Promise<vo
         <td data-label={t('col_firmware')}>{device.firmware || '—'}</td>
         <td data-label={t('col_cert')} class={days < SOON_DAYS ? 'soon' : ''}>{!until ? (state === 'active' ? t('cert_none') : '—') : until < now ? t('cert_over') : t('days', { n: days })}</td>
         <td data-label={t('col_heard')}>{heard ? t('ago', { age: ageText((now - heard) / 1000) }) : t('never')}</td>
+        <td data-label={t('col_links')}>{links ? <LinkLines of={links} /> : '—'}</td>
         <td data-label={t('col_epoch')}>{device.epoch}</td>
         <td class="do">
           <button onClick={renew}>{t('enrol_again')}</button>
@@ -100,7 +121,7 @@ function Row({ device, again, renew }: { device: Device; again: () => Promise<vo
         </td>
       </tr>
       {acting.value && (
-        <tr class="acting"><td colSpan={9}>
+        <tr class="acting"><td colSpan={10}>
           {acting.value === 'revoke' ? <Revoke device={device} again={again} acting={acting} /> : <Bind device={device} again={again} acting={acting} />}
         </td></tr>
       )}
@@ -163,7 +184,7 @@ function Enrol({ of, done }: { of: Device | null; done: (code: Code) => Promise<
   return (
     <form class="card grid" data-testid="enrol-form" onSubmit={submit}>
       {of ? <h3>{of.device} {of.callsign}</h3> : <NewUnit />}
-      <Entry name="device_kind"><select name="kind">{DEVICE_KINDS.map((one) => <option key={one} value={one} selected={one === of?.kind}>{t(`kind_${one}`)}</option>)}</select></Entry>
+      <Entry name="device_kind"><select name="kind">{DEVICE_KINDS.filter((one) => one !== 'hub').map((one) => <option key={one} value={one} selected={one === of?.kind}>{t(`kind_${one}`)}</option>)}</select></Entry>
       {!of && <Entry name="device_number"><input name="device" type="number" inputmode="numeric" min={1} /></Entry>}
       <Entry name="hours_valid"><input name="hours" type="number" inputmode="numeric" min={1} max={720} required defaultValue="24" /></Entry>
       <label class="check"><input name="relay" type="checkbox" defaultChecked={of?.relay ?? false} />{t('relay_yes')}</label>

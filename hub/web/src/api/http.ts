@@ -79,6 +79,17 @@ export async function eventsOf(id: string, most: number, signal: AbortSignal): P
   return (await (await call(`/events?${query}`, { signal })).json()).events ?? []
 }
 
+/** One bearer of a gateway as it told it at `t_utc_ms`. */
+export interface Link {
+  place: number; name: string; bearer: string; state: string; loss_permille: number | null; delay_ms: number | null
+  backlog_rows: number | null; ok_utc_ms: number | null; duty_permille: number | null; t_utc_ms: number
+}
+/** A way by which the hub heard a device; `relay` 0: itself. */
+export interface Way { bearer: string; relay: number; relay_callsign: string; heard_utc_ms: number; frames: number }
+export interface DeviceLinks { device: number; links: Link[]; ways: Way[] }
+
+export const linksOf = (device: number): Promise<DeviceLinks> => ask('GET', `/links/${device}`)
+
 /** I have seen it. */
 export const seeEvent = (id: string): Promise<EventRow> => ask('POST', `/events/${encodeURIComponent(id)}/seen`)
 

@@ -8,6 +8,7 @@ import { Banner } from '../panels/Banner'
 import { CommandDrawer } from '../panels/CommandDrawer'
 import { MapPane } from '../panels/MapPane'
 import { NoticeRows } from '../panels/NoticeRows'
+import { OrdersDrawer } from '../panels/OrdersDrawer'
 import { PasswordOffer } from '../panels/PasswordOffer'
 import { SignIn } from '../panels/SignIn'
 import { TopBar } from '../panels/TopBar'
@@ -17,9 +18,10 @@ import { UnitList } from '../panels/UnitList'
 export function App() {
   if (door.value !== 'in') return <SignIn />
   const command = pane.value === 'command'
+  const giving = pane.value === 'orders'
   const admin = pane.value === 'admin'
   return (
-    <div class={`page ${command || selectedId.value !== null ? 'with-detail' : ''} ${line.value === 'live' ? '' : 'not-live'} ${listOpen.value ? 'list-open' : ''}`}>
+    <div class={`page ${giving ? 'giving' : ''} ${giving || command || selectedId.value !== null ? 'with-detail' : ''} ${line.value === 'live' ? '' : 'not-live'} ${listOpen.value ? 'list-open' : ''}`}>
       <TopBar />
       <div class="notices">
         <Banner />
@@ -31,7 +33,7 @@ export function App() {
       <main class="body" inert={admin}>
         <UnitList />
         <MapPane />
-        {command ? <CommandDrawer /> : <UnitDetail />}
+        {command ? <CommandDrawer /> : giving ? <OrdersDrawer /> : <UnitDetail />}
       </main>
       {admin && <AdminPane />}
     </div>

@@ -7,8 +7,9 @@
 import { batch, signal } from '@preact/signals'
 import { Alarms, type Alarm } from '../feed/alarms'
 import { HubClock } from '../feed/clock'
-import type { AllClear, Commanders, FromHub, Hello, Link, Notice, SaidMessage } from '../feed/messages'
+import type { AllClear, Commanders, FromHub, Hello, Link, Notice, OrderMessage, ReceiptsMessage, SaidMessage, TextMessage } from '../feed/messages'
 import { Notices } from '../feed/notices'
+import { withOrder } from '../feed/orders'
 import { FeedSocket, type Refusal } from '../feed/socket'
 import { Store } from '../feed/store'
 import { t as word } from '../i18n'
@@ -23,6 +24,7 @@ const PULSE_MS = 250
 const HOLE_MS = 5_000
 const ALL_CLEARS_MAX = 50
 const MESSAGES_MAX = 200
+const TEXTS_MAX = 300
 const NOBODY: Commanders = { k: 'commanders', list_number: 0, keys: [] }
 
 export interface Unit {
@@ -67,6 +69,10 @@ export const commanders = signal<Commanders>(NOBODY)
 export const allClears = signal<(AllClear & { settledAt: number })[]>([])
 /** What strangers wrote, as our devices heard it; the newest last. */
 export const messages = signal<SaidMessage[]>([])
+/** The newest first. */
+export const orders = signal<OrderMessage[]>([])
+/** What wearers wrote, the newest last. */
+export const texts = signal<TextMessage[]>([])
 export const selectedId = signal<string | null>(null)
 
 let pictureMono = NaN
@@ -122,6 +128,8 @@ function take(message: FromHub): void {
       commanders.value = NOBODY
       allClears.value = []
       messages.value = []
+      orders.value = []
+      texts.value = []
       store.expectAll()
       trailsLost = true
       hello.value = message
@@ -153,6 +161,13 @@ function take(message: FromHub): void {
     case 'said':
       messages.value = [...messages.peek(), message].slice(-MESSAGES_MAX)
       break
+    case 'order':
+    case 'receipts':
+      takeOrder(message)
+      break
+    case 'text':
+      texts.value = [...texts.peek().filter(({ id }) => id !== message.id), message].slice(-TEXTS_MAX)
+      break
     case 'gone':
       store.remove(message.slots)
       if (selectedId.peek() !== null && slotOfSelected() === undefined) select(null)
@@ -183,6 +198,11 @@ export function takeAllClear(message: AllClear): void {
   const settledAt = message.state === 'proposed' ? NaN : before && !Number.isNaN(before.settledAt) ? before.settledAt : clock.now()
   const others = allClears.peek().filter(({ id }) => id !== message.id)
   allClears.value = [{ ...message, settledAt }, ...others].slice(0, ALL_CLEARS_MAX)
+}
+
+/** From the feed, or as the answer to what this person did. */
+export function takeOrder(message: OrderMessage | ReceiptsMessage): void {
+  orders.value = withOrder(orders.peek(), message)
 }
 
 function closed(refusal: Refusal | null): void {

@@ -1,7 +1,7 @@
 /** Keys that work everywhere; those of the list are the list's own. */
 import { select } from './core'
 import { query, searchBox } from './listState'
-import { pane } from './pane'
+import { openPane, pane } from './pane'
 import { lang, setLang } from '../i18n'
 import { toggleTheme } from './theme'
 
@@ -14,7 +14,8 @@ export function startKeyboard(): void {
       event.preventDefault()
       searchBox.current?.focus()
       searchBox.current?.select()
-    } else if (event.key.toLowerCase() === 'l') setLang(lang.value === 'zh' ? 'en' : 'zh')
+    } else if (event.key.toLowerCase() === 'o') pane.value === 'orders' ? (pane.value = null) : openPane('orders')
+    else if (event.key.toLowerCase() === 'l') setLang(lang.value === 'zh' ? 'en' : 'zh')
     else if (event.key.toLowerCase() === 'd') toggleTheme()
   })
 }

@@ -2,12 +2,19 @@
 import { select, store } from './core'
 import { listOpen } from './listState'
 import { pane } from './pane'
+import { choose } from './targets'
 
 let fly: (lon: number, lat: number) => void = () => undefined
 
 /** The map says how one flies to a place, once it stands. */
 export function setFly(how: typeof fly): void {
   fly = how
+}
+
+/** A click on list or map: while orders are given, that unit is one more to be told, and is not opened over them. */
+export function pick(id: string): void {
+  if (pane.peek() === 'orders') choose(id)
+  else showUnit(id)
 }
 
 export function showUnit(id: string): void {

@@ -5,12 +5,12 @@
  * shift instead of a lock on an old one: see README.md, Commander's key.
  */
 import { computed, effect, signal } from '@preact/signals'
-import { ask } from '../api/http'
-import { allClears, clock, commanders, pulse, takeAllClear } from '../app/core'
+import { ApiError, ask } from '../api/http'
+import { allClears, clock, commanders, pulse, takeAllClear, takeOrder } from '../app/core'
 import { me } from '../app/session'
-import type { AllClear, CommanderKey } from '../feed/messages'
+import type { AllClear, CommanderKey, OrderMessage } from '../feed/messages'
 import * as keys from './keys'
-import { allClear, hex, packOrder, proofBytes, signedBytes, unhex } from './order'
+import { allClear, EVACUATE, hex, packOrder, proofBytes, RETREAT, signedBytes, signedOrder, unhex } from './order'
 
 export const HOURS_DEFAULT = 12
 export const REASON_CHARS_MIN = 10
@@ -146,6 +146,37 @@ export async function propose(target: string, breakGlass: string | null): Promis
   await refresh()
   const core = packOrder(allClear(me.peek()!, target, asked.peek()!.next_seq, clock.now(), breakGlass))
   await give('/all-clears', core, { core: hex(core) })
+}
+
+/** Somebody else may have taken the number in between: then the next one is signed. */
+const TRIES = 3
+const TAKEN = 409
+
+/** Sign an evacuation or retreat with the key of this shift and send it. The hub's answer is shown at once. */
+export async function giveSigned(type: 'evacuate' | 'retreat', target: string, words: string): Promise<number> {
+  const signer = signerHere()
+  for (let left = TRIES; ; left--) {
+    await refresh()
+    const body = words === '' ? {} : { text: words }
+    const core = packOrder(signedOrder(me.peek()!, type === 'evacuate' ? EVACUATE : RETREAT, target, asked.peek()!.next_seq, clock.now(), body))
+    const signature = hex(await signer.sign(signedBytes(core)))
+    try {
+      return taken(await ask('POST', '/orders/signed', { core: hex(core), key_id: signer.keyId, signature }))
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== TAKEN || left <= 1) throw error
+    }
+  }
+}
+
+/** What the hub's word is enough for. */
+export async function giveWords(type: 'text' | 'roll_call' | 'task', target: string, words: string): Promise<number> {
+  const path = type === 'task' ? '/orders/task' : '/orders'
+  return taken(await ask('POST', path, { ...(type !== 'task' && { type }), target, text: words }))
+}
+
+function taken(said: Omit<OrderMessage, 'k'>): number {
+  takeOrder({ k: 'order', ...said })
+  return said.seq
 }
 
 export const signToo = ({ id, core }: AllClear): Promise<void> => give(`/all-clears/${id}/sign`, unhex(core), {})

@@ -8,8 +8,10 @@ import { encode } from '@msgpack/msgpack'
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
+export const EVACUATE = 1
+export const RETREAT = 2
 export const ALL_CLEAR = 3
-const ALL_CLEAR_MS = 2 * 3_600_000
+const SIGNED_MS = 2 * 3_600_000
 
 export interface Order {
   id: string
@@ -39,22 +41,28 @@ export const signedBytes = (core: Uint8Array): Bytes => joined(text.encode('zhan
 export const proofBytes = (name: string, realm: string, publicKey: Uint8Array): Bytes =>
   joined(text.encode(`zhantu-key\0${name}\0${realm}\0`), publicKey)
 
-/** `t`: hub time now. A device that hears of it later than ALL_CLEAR_MS does not obey: it says nothing about then. */
-export function allClear(
-  who: { name: string; role: string; realm: string }, target: string, nextSeq: number, t: number, breakGlass: string | null,
-): Order {
+interface Who { name: string; role: string; realm: string }
+
+export const allClear = (who: Who, target: string, nextSeq: number, t: number, breakGlass: string | null): Order =>
+  signedOrder(who, ALL_CLEAR, target, nextSeq, t, breakGlass === null ? {} : { break_glass: breakGlass })
+
+/**
+ * `t`: hub time now. A device that hears of an all-clear later than SIGNED_MS does not obey: it says nothing about then.
+ * An evacuation or retreat is obeyed whenever it comes.
+ */
+export function signedOrder(who: Who, type: number, target: string, nextSeq: number, t: number, body: Record<string, unknown>): Order {
   const now = Math.round(t)
   return {
     id: hex(crypto.getRandomValues(new Uint8Array(8))),
     realm: who.realm,
     target,
-    type: ALL_CLEAR,
-    body: breakGlass === null ? {} : { break_glass: breakGlass },
+    type,
+    body,
     issuer: who.name,
     role: who.role,
     seq: Math.max(nextSeq, now),
     not_before_utc_ms: now,
-    expires_utc_ms: now + ALL_CLEAR_MS,
+    expires_utc_ms: now + SIGNED_MS,
   }
 }
 

@@ -28,6 +28,7 @@ const CAUSES = [
   { cause: 'body', flag: FLAG_BODY, code: 0 },
   { cause: 'gas_fault', flag: FLAG_GAS, code: 12 },
   { cause: 'device_fault', flag: FLAG_DEVICE, code: 5 },
+  { cause: 'forged_order', flag: FLAG_DEVICE, code: 17 },
 ] as const
 
 export type Cause = (typeof CAUSES)[number]['cause']

@@ -6,10 +6,11 @@
  */
 import { decode as unpack, encode as pack } from '@msgpack/msgpack'
 import {
-  BRANCHES, COLUMN_TYPES, KINDS,
+  BRANCHES, COLUMN_TYPES, KINDS, ORDER_TYPES, RECEIPTS,
   type AllClear, type Branch, type Bye, type ColumnArray, type ColumnName, type Columns, type CommanderKey,
   type Commanders, type EventState, type FeedEvent, type FromHub, type Gone, type Hello, type Kind, type Link, type Meta, type Notice,
-  type Picture, type SaidMessage, type Seen, type ToHub, type UnitMeta,
+  type OrderMessage, type OrderTarget, type Picture, type ReceiptsMessage, type SaidMessage, type Seen, type TargetState, type TextMessage, type ToHub,
+  type UnitMeta,
 } from './messages'
 
 export class FeedError extends Error {}
@@ -41,6 +42,9 @@ export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
     case 'commanders': return commanders(message)
     case 'all_clear': return allClear(message)
     case 'said': return said(message)
+    case 'order': return order(message)
+    case 'receipts': return { k: 'receipts', seq: needed(message.seq, 'receipts.seq'), targets: targets(message.targets) } satisfies ReceiptsMessage
+    case 'text': return textUp(message)
     case 'bye': return { k: 'bye', why: text(message.why) } satisfies Bye
     default: return null
   }
@@ -67,6 +71,49 @@ function needed(value: unknown, name: string): number {
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value)
 const isMap = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value)
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** An order of a type that this screen does not know is none of ours to show. */
+function order(m: Raw): OrderMessage | null {
+  const type = ORDER_TYPES.find((known) => known === m.type)
+  if (!type) return null
+  return {
+    k: 'order',
+    seq: needed(m.seq, 'order.seq'),
+    id: text(m.id),
+    type,
+    target: text(m.target),
+    text: text(m.text),
+    lat: orNull(number(m.lat, 'order.lat')),
+    lon: orNull(number(m.lon, 'order.lon')),
+    break_glass: typeof m.break_glass === 'string' ? m.break_glass : null,
+    issuer: text(m.issuer),
+    role: text(m.role),
+    by: Array.isArray(m.by) ? m.by.map(text) : [],
+    t: needed(m.t, 'order.t'),
+    expires_utc_ms: needed(m.expires_utc_ms, 'order.expires_utc_ms'),
+    targets: targets(m.targets),
+  }
+}
+
+function targets(list: unknown): OrderTarget[] {
+  if (!Array.isArray(list)) throw new FeedError('feed: order.targets is no list')
+  return list.filter(isMap).map((m) => {
+    const target: OrderTarget = { unit: text(m.unit), state: text(m.state) as TargetState, sent: number(m.sent ?? 0, 'target.sent') }
+    if (m.why !== undefined && m.why !== null) target.why = number(m.why, 'target.why')
+    for (const name of RECEIPTS) {
+      const at = m[name]
+      if (Array.isArray(at) && at.length === 2) target[name] = [number(at[0], name), number(at[1], name)]
+    }
+    return target
+  })
+}
+
+function textUp(m: Raw): TextMessage {
+  return {
+    k: 'text', id: text(m.id), unit: text(m.unit), slot: needed(m.slot, 'text.slot'), text: text(m.text), t: needed(m.t, 'text.t'),
+    t_hub: needed(m.t_hub, 'text.t_hub'),
+  }
+}
 
 function hello(m: Raw): Hello {
   return {

@@ -123,5 +123,37 @@ export interface AllClear {
   expires_utc_ms: number
 }
 
-export type FromHub = Hello | Meta | Picture | FeedEvent | Link | Bye | Gone | Notice | Commanders | AllClear | SaidMessage
+export const ORDER_TYPES = ['evacuate', 'retreat', 'all_clear', 'text', 'roll_call', 'task', 'config'] as const
+export type OrderType = (typeof ORDER_TYPES)[number]
+/** What a device says of an order, from little to much. */
+export const RECEIPTS = ['received', 'shown', 'answered', 'accepted', 'refused', 'done'] as const
+export type Receipt = (typeof RECEIPTS)[number]
+export type TargetState = Receipt | 'waiting' | 'sent' | 'no_device' | 'expired' | 'lifted'
+/** One unit of an order. A receipt is [by the device's clock, heard by the hub], UTC ms. */
+export type OrderTarget = { unit: string; state: TargetState; sent: number; why?: number | null } & { [R in Receipt]?: [number, number] }
+export interface OrderMessage {
+  k: 'order'
+  seq: number
+  id: string
+  type: OrderType
+  target: string
+  text: string
+  lat: number | null
+  lon: number | null
+  break_glass: string | null
+  issuer: string
+  role: string
+  by: string[]
+  t: number
+  expires_utc_ms: number
+  targets: OrderTarget[]
+}
+/** Some units of an order, as they are now. */
+export interface ReceiptsMessage { k: 'receipts'; seq: number; targets: OrderTarget[] }
+/** What a wearer wrote. */
+export interface TextMessage { k: 'text'; id: string; unit: string; slot: number; text: string; t: number; t_hub: number }
+
+export type FromHub =
+  | Hello | Meta | Picture | FeedEvent | Link | Bye | Gone | Notice | Commanders | AllClear | SaidMessage | OrderMessage | ReceiptsMessage
+  | TextMessage
 export type ToHub = { k: 'resume'; seq: number } | { k: 'pause' } | { k: 'go' }

@@ -19,6 +19,8 @@ export const FLAG_CLOCK_UNPROVEN = 16
 export const FLAG_QUARANTINED = 32
 export const FLAG_BODY = 64
 export const FLAG_DEVICE = 128
+/** The newest position is a report by dead reckoning: silence says that all is as predicted. */
+export const FLAG_RECKONED = 256
 
 /** A thing that only others report leaves the picture when nobody has heard it for a day. */
 export const REPORTED_SHOWN_MS = 86_400_000

@@ -53,3 +53,19 @@ export function predict(state: State, tMs: number, law: Law = LAW): [number, num
 export function boundM(ageS: number, speedMaxMps: number, law: Law = LAW): number {
   return law.errorM + speedMaxMps * Math.max(0, ageS - quietS(law))
 }
+
+/** Where a unit is drawn, and how far it may be from there, m. */
+export interface Drawn {
+  latDeg: number
+  lonDeg: number
+  radiusM: number
+}
+
+/**
+ * A unit that reports by dead reckoning, at the hub's time `nowMs`. `accuracyM` is the fix's own radius; speed (m/s) and course
+ * (degrees) are NaN where the report did not say them.
+ */
+export function drawn(nowMs: number, fix: Omit<State, 'northMps' | 'eastMps'>, speedMps: number, courseDeg: number, accuracyM: number, speedMaxMps: number): Drawn {
+  const [latDeg, lonDeg] = predict(stateOf(fix.tMs, fix.latDeg, fix.lonDeg, speedMps, courseDeg), nowMs)
+  return { latDeg, lonDeg, radiusM: accuracyM + boundM(Math.max(0, nowMs - fix.tMs) / 1000, speedMaxMps) }
+}

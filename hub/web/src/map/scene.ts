@@ -2,13 +2,15 @@
  * What the map shows of the picture at one moment: which units, where, how old, how sure.
  *
  * Enters: store, time, view. Leaves: `Scene`, which the overlay draws until the next pulse. Pure but for reading the
- * store. A position is always the last known one: nothing is carried on along its course.
+ * store. A position is always the last known one: nothing is carried on along its course, but for a unit that reports by
+ * dead reckoning, whose silence says that it is where both ends predict it.
  */
 import { ABSENT, type UnitMeta } from '../feed/messages'
 import type { Store } from '../feed/store'
-import { ageS, contact, isForgotten, state, type Contact, type State } from '../laws/contact'
+import { ageS, contact, FLAG_RECKONED, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
 import { RANK } from '../laws/order'
+import { drawn } from '../laws/reckon'
 import { mercatorX, mercatorY, screenX, screenY, type View } from './view'
 
 export interface Mark {
@@ -65,18 +67,28 @@ function markOf(store: Store, slot: number, now: number, selectedSlot: number | 
   const heard = contact(now, t_rx[slot]!, t_fix[slot]!, meta.stale_s, meta.lost_s)
   const age = ageS(now, t_fix[slot]!)
   const moving = heard === 'online' && speed[slot]! !== ABSENT.u16 && speed[slot]! >= MOVING_DMPS && course[slot]! !== ABSENT.u16
-  const latDeg = lat[slot]! / 1e7
+  const accuracyM = hacc[slot]! === ABSENT.u16 ? ACCURACY_UNKNOWN_M : hacc[slot]! / 10
+  const fix = { tMs: t_fix[slot]!, latDeg: lat[slot]! / 1e7, lonDeg: lon[slot]! / 1e7 }
+  const reckoned = (flags[slot]! & FLAG_RECKONED) !== 0
+  const { latDeg, lonDeg, radiusM } = reckoned
+    ? drawn(now, fix, unless(speed[slot]!, 0.1), unless(course[slot]!, 1), accuracyM, MOTIONS[meta.kind].speedMaxMps)
+    : { ...fix, radiusM: doubtM(accuracyM, age, MOTIONS[meta.kind]) }
   return {
     slot,
     meta,
-    x: mercatorX(lon[slot]! / 1e7),
+    x: mercatorX(lonDeg),
     y: mercatorY(latDeg),
     lat: latDeg,
     contact: heard,
     state: state(heard, flags[slot]!),
     ageS: age,
-    radiusM: doubtM(hacc[slot]! === ABSENT.u16 ? ACCURACY_UNKNOWN_M : hacc[slot]! / 10, age, MOTIONS[meta.kind]),
+    radiusM,
     courseDeg: moving ? course[slot]! : NaN,
     selected: slot === selectedSlot,
   }
+}
+
+/** A column's value in its unit; NaN where it is absent. */
+function unless(value: number, quantum: number): number {
+  return value === ABSENT.u16 ? NaN : value * quantum
 }

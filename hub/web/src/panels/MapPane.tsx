@@ -2,7 +2,7 @@
 import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { clock, line, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
-import { setFly, showUnit } from '../app/show'
+import { pick, setFly } from '../app/show'
 import { theme } from '../app/theme'
 import { lang, t } from '../i18n'
 import type { Ground } from '../map/ground'
@@ -51,7 +51,7 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
   made.onClick((x, y) => {
     const slot = overlay.pick(x, y)
     if (slot === undefined) select(null)
-    else showUnit(store.meta(slot)!.id)
+    else pick(store.meta(slot)!.id)
   })
   made.onHover((x, y) => made.setPointer(overlay.pick(x, y) !== undefined))
   const stops = [

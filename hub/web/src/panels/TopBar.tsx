@@ -8,6 +8,7 @@ import { leaveCommand } from '../command/command'
 import { lang, setLang, t } from '../i18n'
 import { clockText } from '../laws/words'
 import { CommandChip } from './CommandDrawer'
+import { OrdersChip } from './OrdersDrawer'
 import { StateSign } from './signs'
 
 /** A broker that is connected and brings nothing for so long may be hanging. */
@@ -22,6 +23,7 @@ export function TopBar() {
       <HubTime />
       <Broker />
       <CommandChip />
+      <OrdersChip />
       <Counts />
       <Switches />
     </header>

@@ -6,14 +6,17 @@ import { mayPhysiology } from '../app/session'
 import { ABSENT } from '../feed/messages'
 import type { Value } from '../api/http'
 import { t, type Key } from '../i18n'
-import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_SOS, state } from '../laws/contact'
+import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_RECKONED, FLAG_SOS, state } from '../laws/contact'
+import { boundM } from '../laws/reckon'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
 import { ageText, metresText, positionText } from '../laws/words'
 import { grouped, minutesText, nameOf, valueText } from './measures'
+import { LinkLines } from './Links'
 import { reportedWords } from './reported'
 import { Spark } from './Spark'
 import { StateSign, UnitSign } from './signs'
 import { UnitEvents, UnitMessages } from './UnitEvents'
+import { UnitTalk } from './UnitTalk'
 
 export function UnitDetail() {
   const id = selectedId.value
@@ -44,8 +47,10 @@ export function UnitDetail() {
       <Countdown />
       <Position slot={slot} />
       <UnitEvents slot={slot} />
+      <UnitTalk key={id} slot={slot} />
       <UnitMessages slot={slot} />
       <Facts slot={slot} />
+      <Bearers />
       <Values />
       <Curves />
     </aside>
@@ -64,7 +69,10 @@ function Position({ slot }: { slot: number }) {
   const age = ageS(clock.now(), t_fix[slot]!)
   const heard = ageS(clock.now(), t_rx[slot]!)
   const known = hacc[slot]! !== ABSENT.u16
-  const doubt = doubtM(known ? hacc[slot]! / 10 : ACCURACY_UNKNOWN_M, age, MOTIONS[meta.kind])
+  const reckoned = (flags[slot]! & FLAG_RECKONED) !== 0
+  const accuracy = known ? hacc[slot]! / 10 : ACCURACY_UNKNOWN_M
+  const motion = MOTIONS[meta.kind]
+  const doubt = reckoned ? accuracy + boundM(age, motion.speedMaxMps) : doubtM(accuracy, age, motion)
   const unproven = (flags[slot]! & FLAG_CLOCK_UNPROVEN) !== 0
   return (
     <div class="position">
@@ -81,6 +89,7 @@ function Position({ slot }: { slot: number }) {
           </p>
         </>
       )}
+      {reckoned && <p class="doubt">{t('reckoned')}</p>}
       {unproven && <p class="warn">{t('clock_unproven')}</p>}
       {(flags[slot]! & FLAG_QUARANTINED) !== 0 && <p class="warn">{t('quarantined')}</p>}
     </div>
@@ -109,6 +118,17 @@ function Facts({ slot }: { slot: number }) {
 
 function Fact({ name, children }: { name: Key; children: ComponentChildren }) {
   return <div><dt>{t(name)}</dt><dd>{children}</dd></div>
+}
+
+function Bearers() {
+  const links = detailData.value?.links
+  if (!links || (links.links.length === 0 && links.ways.length === 0)) return null
+  return (
+    <section>
+      <h3>{t('col_links')}</h3>
+      <LinkLines of={links} />
+    </section>
+  )
 }
 
 function Curves() {

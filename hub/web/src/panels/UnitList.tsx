@@ -6,7 +6,9 @@ import { computed, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { clock, onlineWord, pulse, roster, selectedId, store, type Unit } from '../app/core'
 import { listOpen, query, searchBox } from '../app/listState'
-import { showUnit } from '../app/show'
+import { pane } from '../app/pane'
+import { pick, showUnit } from '../app/show'
+import { chosen, scope } from '../app/targets'
 import { t } from '../i18n'
 import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_GAS, FLAG_LOW_AIR } from '../laws/contact'
 import { matches, teams } from '../laws/order'
@@ -65,6 +67,7 @@ function Rows() {
   const box = useRef<HTMLDivElement>(null)
   const { list, height, ids } = lines.value
   const selected = selectedId.value
+  const marked = pane.value === 'orders' && scope.value.of === 'units' ? chosen.value : []
   useEffect(() => {
     const place = box.current!
     const watch = new ResizeObserver(() => (windowPx.value = place.clientHeight))
@@ -84,7 +87,7 @@ function Rows() {
       <div class="sheet" role="presentation" style={{ height: `${height}px` }}>
         {list.filter(({ top }) => top > from - ROW_PX && top < to).map((line) =>
           'unit' in line
-            ? <Row key={line.unit.id} unit={line.unit} top={line.top} selected={line.unit.id === selected} place={ids.indexOf(line.unit.id) + 1} size={ids.length} />
+            ? <Row key={line.unit.id} unit={line.unit} top={line.top} selected={marked.length > 0 ? marked.includes(line.unit.id) : line.unit.id === selected} place={ids.indexOf(line.unit.id) + 1} size={ids.length} />
             : <Head key={`team:${line.team}`} top={line.top} team={line.team} units={line.units} />,
         )}
       </div>
@@ -116,7 +119,7 @@ function Row({ unit, top, selected, place, size }: { unit: Unit; top: number; se
     <div
       class={`row row-${unit.state} ${selected ? 'selected' : ''}`} role="option" id={`unit-${unit.id}`} aria-selected={selected}
       aria-posinset={place} aria-setsize={size} style={{ transform: `translateY(${top}px)` }}
-      data-testid="unit-row" data-unit-id={unit.id} data-state={unit.state} data-contact={unit.contact} onClick={() => showUnit(unit.id)}
+      data-testid="unit-row" data-unit-id={unit.id} data-state={unit.state} data-contact={unit.contact} onClick={() => pick(unit.id)}
     >
       <UnitSign kind={meta.kind} branch={meta.branch} contact={unit.contact} reported={unit.reported} />
       <span class="callsign">{unit.callsign}</span>
@@ -143,8 +146,8 @@ function onKey(event: KeyboardEvent): void {
   const here = ids.indexOf(selectedId.value ?? '')
   if (event.key === 'Enter') {
     event.preventDefault()
-    showUnit(ids[here < 0 ? 0 : here]!)
-  } else if (step !== 0) {
+    pick(ids[here < 0 ? 0 : here]!)
+  } else if (step !== 0 && pane.peek() !== 'orders') {
     event.preventDefault()
     showUnit(ids[here < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, here + step))]!)
   }

@@ -42,7 +42,7 @@ export function Trouble({ words }: { words: Signal<string> }) {
 }
 
 /** The first click asks, the second does; after a while it forgets. */
-export function Twice({ onSure, disabled, children, ...rest }: { onSure: () => void; disabled?: boolean; children: ComponentChildren; 'data-testid'?: string; class?: string }) {
+export function Twice({ onSure, disabled, ask, children, ...rest }: { onSure: () => void; disabled?: boolean; ask?: string; children: ComponentChildren; 'data-testid'?: string; class?: string }) {
   const asking = useSignal(false)
   useEffect(() => {
     if (!asking.value) return
@@ -56,7 +56,7 @@ export function Twice({ onSure, disabled, children, ...rest }: { onSure: () => v
   }
   return (
     <button type="button" {...rest} class={`${rest.class ?? ''} ${asking.value ? 'sure' : ''}`} disabled={disabled} onClick={click}>
-      {asking.value ? t('sure') : children}
+      {asking.value ? ask ?? t('sure') : children}
     </button>
   )
 }

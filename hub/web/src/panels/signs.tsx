@@ -10,6 +10,7 @@ const OCTAGON = octagon(9).map(([x, y]) => `${(x + 10).toFixed(2)},${(y + 10).to
 const SIGN_OF: Partial<Record<Cause, State | 'gas' | 'lowair' | 'body' | 'device'>> = {
   fall: 'mandown', gas_over: 'gas', gas_stel: 'gas', gas_twa: 'gas', gas_rise: 'gas', gas_fault: 'device',
   turn_back: 'lowair', air_lost: 'lowair', heat: 'body', strain: 'body', heart_alarm: 'body', device_fault: 'device',
+  forged_order: 'device',
 }
 
 /** Full, half, dashed, dotted; octagon and triangle for danger. Colour comes from the class. */
