@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` (hub, broker and a small drill, with a sign-in link) and `make test`.
-.PHONY: run test bench web lock clean
+.PHONY: run test faults bench web lock clean
 
 run:
 	@tools/setup.sh run
@@ -8,6 +8,12 @@ run:
 test:
 	@tools/setup.sh test
 	@tools/test.sh $(ARGS)
+
+# the long form of the campaign of faults; writes the table of docs/reliability.md: make faults SEED=7 MINUTES=5
+faults:
+	@tools/setup.sh test
+	@PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" SEED=$(or $(SEED),20261124) MINUTES=$(or $(MINUTES),20) \
+		.venv/bin/pytest tests/faults $(ARGS)
 
 # measured figures for tests/bench/RESULTS.md; takes about ten minutes
 bench:

@@ -1,6 +1,6 @@
 """Measures what the design promises and writes tests/bench/RESULTS.md: one run, one machine, a table each.
 
-    python tests/bench/run.py [--only sizes,speed,edge,ingest,latency,alarms,devices,identity] [--tracks FILE …]
+    python tests/bench/run.py [--only sizes,speed,edge,ingest,latency,alarms,devices,identity,outage] [--tracks FILE …]
 
 Figures of earlier runs that a section did not measure again are kept. Absolute times are this machine's; ratios and
 bytes are not. Load goes to loopback only.
@@ -26,8 +26,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 import at_once
+import backlog
 import edge_agent
 import identity
+import wear
 from alarm_probe import AlarmProbe
 from serial_probe import SerialProbe
 
@@ -36,6 +38,7 @@ RESULTS = ROOT / "tests/bench/RESULTS.md"
 TRACKS = sorted((ROOT / "../shared/captures/tracks").glob("*.csv.gz"))
 FIRST_DEVICE = 100_000
 PRESSES, STILLNESSES = 100, 20
+RETURNING = 500
 Section = tuple[str, str]
 
 
@@ -281,9 +284,39 @@ def every_device(_tracks: list[Path]) -> Section:
     return "Every device at once", table(["", "measured", "aim"], rows) + "\n\n" + note
 
 
+def outage(_tracks: list[Path]) -> Section:
+    written = {(s, a): wear.bytes_a_day(s, answered=a) / 1e9 for s in (1, 5) for a in (True, False)}
+    with hub(1) as (data, port, mqtt_port, _cpu_s):
+        day = backlog.drain_a_day((data, port, mqtt_port))
+    with hub(RETURNING) as (data, port, mqtt_port, _cpu_s):
+        back = backlog.come_back((data, port, mqtt_port), FIRST_DEVICE, RETURNING)
+    rows: list[list[object]] = [
+        ["written by the spool at 1 Hz with ten channels, GB a day, the hub answering", f"**{written[1, True]:.2f}**",
+         "≤ 1"],
+        ["the same without a hub", f"**{written[1, False]:.2f}**", "≤ 1"],
+        ["the same, committed every 5 s: with a hub, without", f"{written[5, True]:.2f}, {written[5, False]:.2f}", ""],
+        ["a day at 1 Hz drained, s", f"{day.seconds:.1f}", ""],
+        ["times real time", f"**{day.times_real:,.0f}**", "≥ 2,000"],
+        ["serial byte to screen meanwhile, at most, ms", f"**{day.age_ms:,.0f}** of {day.updates}", "≤ 2,000"],
+        [f"{RETURNING} units after {backlog.AWAY_S // 60} min: newest state at the hub, oldest it became, s, least / "
+         "median / largest of the units", f"**{backlog.spread(back.age_s)}**", ""],
+        ["their backlogs empty after, s, the same", backlog.spread(back.done_s), "equal"],
+        ["rows of backlog a second", f"{back.rows / max(back.done_s):,.0f}", ""],
+        ["generator late, s", f"{back.late_s:.2f}", ""],
+    ]  # fmt: skip
+    note = (
+        "Spool: the kernel's count of what the process caused to be written, events and the disk's own journal not in "
+        "it. A day: the unmodified agent with 86,400 rows of an earlier boot, a 1 Hz receiver on a pty, mosquitto, the "
+        "hub and a signed-in screen on loopback. Units: light ones, in one process that shares the cores; one frame "
+        "of history a second each, a new row a second each meanwhile; the age is by the hub's log, just before newer "
+        "state came, so 1 s is the least."
+    )
+    return "After an outage", table(["", "measured", "aim"], rows) + "\n\n" + note
+
+
 SECTIONS: dict[str, Callable[[list[Path]], Section]] = {
     "sizes": sizes, "speed": speed, "edge": edge, "ingest": ingest, "latency": latency, "alarms": alarms,
-    "devices": every_device, "identity": devices,
+    "devices": every_device, "identity": devices, "outage": outage,
 }  # fmt: skip
 HEAD = "# Measurements\n\nMade by `make bench`; every section names its machine and day.\n"
 

@@ -27,6 +27,9 @@ ORDERS = [
         2**32,
     ),
     orders.Order("x" * 40, "r", "u-0001", 1, {}, "a", "commander", 0, 65_535, 65_536),
+    orders.Order(
+        "0a", "live", "units:u1,u2", 2, {"text": "撤到东门"}, "王海", "commander", T, T, T + 7_200_000
+    ),
 ]
 
 
