@@ -123,13 +123,13 @@ class Sender:
             flow.hello.extend(said)
 
     def _gaps(self, t_mono_ms: int) -> list[bytes]:
-        shed: defaultdict[Key, list[int]] = defaultdict(list)
+        shed: defaultdict[Key, Intervals] = defaultdict(Intervals)  # what was thinned and then dropped may overlap
         for boot, stream, first, last in self._spool.gaps():
-            shed[boot, stream] += [first, last]
+            shed[boot, stream].add(first, last)
             self._todo[boot, stream].remove(first, last)
         return [
-            self._ranges(Kind.GAP, boot, [stream, *ranges], t_mono_ms)
-            for (boot, stream), ranges in shed.items()
+            self._ranges(Kind.GAP, boot, [stream, *gaps.flat()], t_mono_ms)
+            for (boot, stream), gaps in shed.items()
         ]
 
     def _ranges(self, kind: Kind, boot: int, body: list[int], t_mono_ms: int) -> bytes:

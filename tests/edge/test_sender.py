@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge import spool_room
@@ -185,6 +185,7 @@ def shed_some(spool: Spool, how: str) -> int:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(["row", "pump", *["row"] * 9, "commit", "thin", "drop", "ack"])
 @given(
     st.lists(
         st.sampled_from(
