@@ -123,7 +123,8 @@ class Sender:
             flow.hello.extend(said)
 
     def _gaps(self, t_mono_ms: int) -> list[bytes]:
-        shed: defaultdict[Key, Intervals] = defaultdict(Intervals)  # what was thinned and then dropped may overlap
+        # joined, because what was thinned and then dropped may overlap
+        shed: defaultdict[Key, Intervals] = defaultdict(Intervals)
         for boot, stream, first, last in self._spool.gaps():
             shed[boot, stream].add(first, last)
             self._todo[boot, stream].remove(first, last)
