@@ -464,7 +464,7 @@ class Hub:
                 await loop.run_in_executor(self._readers, self.outbox.keep, self.outbox.unkept())
 
     async def _talk_to_family(self) -> None:
-        """Hubs of one master tell each other of devices. What is news acts as any change of the registry."""
+        """Hubs of one master tell each other of devices and orders. What is news acts as any change of the registry."""
         loop = asyncio.get_running_loop()
         async for _ in every(COMMAND_EVERY_S, self.stop):
             with self.trouble.noting("family"):
@@ -473,6 +473,13 @@ class Hub:
                     changed = await loop.run_in_executor(self._readers, self.family.merge, told)
                     if changed:
                         self.reload()
+                    for order in self.family.adopted():
+                        self.outbox.add(order)
+                if self.family.has_listeners:
+                    now_ms = self.clock.now_ms()
+                    self.family.tell_orders(
+                        await loop.run_in_executor(self._readers, self.registry.sharing.open_orders, now_ms)
+                    )
                 if self.family.is_due:
                     self.family.step(await loop.run_in_executor(self._readers, self.registry.sharing.entries))
                     self.link.flush()

@@ -1,4 +1,4 @@
-"""Brings what hubs of the family tell each other of devices into the registry, and tells them.
+"""Brings what hubs of the family tell each other of devices and orders into the registry, and tells them.
 
 Enters: bodies of FAMILY from the hub above and those below, and the registry. Leaves: the same. Caller: `hub.app`,
 once a second: `merge` and `entries` on a reader's thread, `step` on the loop.
@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 
 from hub.errors import RosterError
 from hub.forward import family
-from hub.forward.family import Teller
+from hub.forward.family import OrderTeller, Teller
 from hub.forward.passer import Passer
 from hub.identity.keys import KeyRing
 from hub.live.ingest import Ingest
+from hub.store.orders import OrderRow
 from hub.store.registry import SqliteRegistry
-from hub.store.sharing import Shared
+from hub.store.sharing import Shared, SharedOrder
 from protocols import orders
+from protocols.errors import OrderError
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,8 @@ class FamilyTalk:
         self._publish = publish
         self._clock_ms = clock_ms
         self._tellers: dict[int, Teller] = {}  # 0: the hub above
+        self._order_tellers: dict[int, OrderTeller] = {}
+        self._adopted: list[OrderRow] = []
         self._stepped_ms = -family.EVERY_MS
         self.merged = self.refused = 0
 
@@ -63,8 +67,12 @@ class FamilyTalk:
         now_ms = self._clock_ms()
         for body in told:
             try:
+                shared = family.unpack_order(body)
+                if shared is not None:
+                    self._adopt(shared, now_ms)
+                    continue
                 entries = family.unpack(body)
-            except RosterError as err:
+            except (RosterError, OrderError) as err:
                 self.refused += 1
                 log.warning("%s", err)
                 continue
@@ -75,6 +83,39 @@ class FamilyTalk:
                 self._registry.record(now_ms, "hub", "device told by another hub", said)
         self.merged += changed
         return changed > 0
+
+    def _adopt(self, shared: SharedOrder, now_ms: int) -> None:
+        row = self._registry.sharing.take_order(shared)
+        if row is None:
+            return
+        last = int(self._registry.setting("order_seq") or 0)
+        self._registry.set_setting("order_seq", str(max(last, row.seq)))
+        said: dict[str, object] = {"seq": row.seq, "id": row.id, "core": row.core.hex()}
+        self._registry.record(now_ms, "hub", "order told by another hub", said)
+        self._adopted.append(row)
+
+    def adopted(self) -> list[OrderRow]:
+        """Orders of other hubs that are ours too since the last call."""
+        rows, self._adopted = self._adopted, []
+        return rows
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether there is anybody to tell an order now."""
+        return (self._passer is not None and self._passer.uplink.is_up) or bool(self._hubs())
+
+    def tell_orders(self, open_orders: Sequence[SharedOrder]) -> None:
+        """Each second: an order must be known elsewhere before this hub can be lost."""
+        now_ms = self._clock_ms()
+        if self._passer is not None and self._passer.uplink.is_up:
+            for body in self._order_tellers.setdefault(0, OrderTeller()).due(open_orders, now_ms):
+                self._passer.say_family(body)
+        for hub in self._hubs():
+            key = self._keys.get(hub)
+            if key is None:
+                continue
+            for body in self._order_tellers.setdefault(hub, OrderTeller()).due(open_orders, now_ms):
+                self._publish(hub, orders.pack_down(orders.What.FAMILY, body, key))
 
     def step(self, entries: Sequence[Shared]) -> None:
         """Tell each other hub what it is time to tell."""

@@ -119,8 +119,12 @@ class OrderDesk:
         return self._group(slots)
 
     def _slots(self, target: str) -> list[int]:
-        rows = self._units.rows
-        ours = [slot for slot in range(len(rows)) if not self._units.is_reported(slot)]
+        rows, hubs = self._units.rows, self._registry.devices.hubs()  # a hub of the family obeys no orders
+        ours = [
+            slot
+            for slot in range(len(rows))
+            if not self._units.is_reported(slot) and self._units.device_of(slot) not in hubs
+        ]
         if target == ALL:
             return ours
         if target.startswith(TEAM):

@@ -1,6 +1,6 @@
-"""What hubs of one family tell each other of devices: who may send, under which epoch, who carries it.
+"""What hubs of one family tell each other: of devices who may send, under which epoch, who carries it; and open orders.
 
-Enters and leaves: `Shared`. No secret is in it. Callers: `hub.forward.family`, `hub.app`.
+Enters and leaves: `Shared`, `SharedOrder`. No secret is in it. Callers: `hub.forward.family`, `hub.app`.
 
 Merging goes one way only: an epoch never falls, a revoked device comes back only by a higher epoch, a later binding
 takes the place of an earlier one. A unit that is known keeps its own words here.
@@ -11,9 +11,13 @@ from typing import NamedTuple
 
 from hub.store.devices import Devices
 from hub.store.interface import UnitRow
+from hub.store.orders import CarrierRow, OrderRow, Orders
 from hub.store.registry_file import RegistryFile
+from protocols.orders import NEVER_LATE, open_order
 
 STATES = ("active", "revoked")
+ORDERS_MAX = 32
+ORDERS_MS = 7 * 86_400_000
 _ENTRY = (
     "SELECT d.device, d.epoch, d.state, d.kind, d.relay, d.firmware, d.enrolled_utc_ms, d.not_after_utc_ms, d.why,"
     " b.from_utc_ms, u.callsign, u.kind, u.branch, u.team, u.stale_s, u.lost_s, u.agency FROM devices d"
@@ -38,6 +42,16 @@ class Shared(NamedTuple):
     unit: UnitRow | None
 
 
+class SharedOrder(NamedTuple):
+    """An order that still holds, with the devices that it was for. `signatures` as in `OrderRow`."""
+
+    core: bytes
+    signatures: list[tuple[str, str, str]]
+    t_utc_ms: int
+    origin: str
+    devices: tuple[int, ...]
+
+
 class Sharing:
     """Reads and merges, each in one transaction."""
 
@@ -51,6 +65,7 @@ class Sharing:
         self._bind = bind
         self._file = file
         self._devices = Devices(file)
+        self._orders = Orders(file)
 
     def entries(self) -> list[Shared]:
         """All devices that a code was used for, or a key given to; those that changed last first."""
@@ -61,6 +76,39 @@ class Sharing:
         with self._file.all_or_none():
             changed = self._merge_device(entry, t_utc_ms)
             return self._merge_binding(entry) or changed
+
+    def open_orders(self, now_ms: int) -> list[SharedOrder]:
+        """The newest that have not expired, and evacuations of the last week; the newest first."""
+        found = []
+        for row in reversed(self._orders.newest(ORDERS_MAX, NEVER_LATE, now_ms - ORDERS_MS)):
+            order = open_order(row.core)
+            if order.type in NEVER_LATE or order.expires_utc_ms > now_ms:
+                devices = tuple(carrier.device for carrier in self._orders.carriers(row.seq))
+                found.append(SharedOrder(row.core, row.signatures, row.t_utc_ms, row.origin, devices))
+        return found[:ORDERS_MAX]
+
+    def take_order(self, shared: SharedOrder) -> OrderRow | None:
+        """Keep an order of another hub as one of ours, for the units that carry its devices here; None: it is known.
+        OrderError when its core is none."""
+        order = open_order(shared.core)
+        if self._orders.has(order.id):
+            return None
+        marks = ", ".join("?" * len(shared.devices))
+        sql = f"SELECT device, unit FROM bindings WHERE to_utc_ms IS NULL AND device IN ({marks})"
+        carried = [(int(str(device)), str(unit)) for device, unit in self._file.rows(sql, shared.devices)]
+        units = tuple(dict.fromkeys(unit for _, unit in carried))
+        row = OrderRow(
+            order.seq,
+            order.id,
+            order.type,
+            shared.core,
+            shared.signatures,
+            shared.t_utc_ms,
+            shared.origin,
+            units,
+        )
+        self._orders.add(row, [CarrierRow(order.seq, device, unit) for device, unit in carried])
+        return row
 
     def _merge_device(self, entry: Shared, t_utc_ms: int) -> bool:
         known = self._devices.row(entry.device)

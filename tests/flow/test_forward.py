@@ -142,3 +142,50 @@ def test_a_standby_takes_over_and_the_first_hub_gets_what_it_missed(
     main.start()
     patiently(lambda: same_rows(main, standby), "the two do not agree", patience_s=60)
     assert len(whole(main)) > 30
+
+
+@pytest.mark.slow
+def test_an_order_given_at_a_hub_that_is_lost_is_brought_by_its_standby(
+    new_hub: Callable[[], Any], new_gateway: Callable[..., Any], patiently: Callable[..., Any]
+) -> None:
+    main, standby = new_hub(), new_hub()
+    family(main, standby, standby=True)
+    main.start()
+    standby.start()
+    gateway = new_gateway(main, 1001)
+    with gateway.config.open("a") as config:
+        config.write(f'[[mqtt.route]]\nhost = "127.0.0.1"\nport = {standby.mqtt_port}\n')
+
+    def ordered(hub: Any) -> list[dict[str, Any]]:
+        with hub.client() as client:
+            hub.sign_in(client)
+            return list(client.get("/api/v1/orders").raise_for_status().json()["orders"])
+
+    with main.client() as client:
+        main.sign_in(client)
+        text = {"type": "text", "target": "all", "text": "东侧集结"}
+        seq = client.post("/api/v1/orders", json=text).raise_for_status().json()["seq"]
+    patiently(lambda: [one for one in ordered(standby) if one["seq"] == seq], "the standby is not told")
+    main.program.kill()
+    gateway.start_and_wait()  # it was off when the order was given
+    patiently(
+        lambda: f"order {seq} obeyed" in gateway.program.output(), "the order does not come by the standby"
+    )
+
+    def received() -> Any:
+        with standby.client() as client:
+            standby.sign_in(client)
+            (target,) = client.get(f"/api/v1/orders/{seq}").json()["targets"]
+            return target["received"]
+
+    patiently(received, "the standby does not hear the receipt")
+    main.start()
+
+    def told() -> Any:
+        with main.client() as client:
+            main.sign_in(client)
+            (target,) = client.get(f"/api/v1/orders/{seq}").json()["targets"]
+            return target["received"]
+
+    patiently(told, "the first hub does not hear the receipt afterwards", patience_s=60)
+    assert gateway.program.output().count(f"order {seq} obeyed") == 1

@@ -11,12 +11,12 @@ from hub import settings
 from hub.cli import main
 from hub.errors import KeyFileError, RosterError
 from hub.forward import family, seed
-from hub.forward.family import AT_ONCE, EVERY_MS, REST_MS, Teller
+from hub.forward.family import AT_ONCE, EVERY_MS, REST_MS, OrderTeller, Teller
 from hub.live.below import TOLD_MAX, Below, Passed
 from hub.store.interface import UnitRow
 from hub.store.passing import PassingLog, day_at, place_of
-from hub.store.sharing import Shared
-from protocols import relay, topics
+from hub.store.sharing import Shared, SharedOrder
+from protocols import orders, relay, topics
 from protocols.catalog import Kind, Lane
 from protocols.errors import REASONS, RelayError, TopicError
 
@@ -294,3 +294,41 @@ def test_only_hubs_may_speak_on_their_topic_of_the_broker(bench: Any) -> None:
         devices.reserve(number, kind, True, 0)
         devices.activate(number, "x", 0)
     assert (devices.relays(), devices.hubs()) == ({8, 9}, {9})
+
+
+# --- orders --------------------------------------------------------------------------------
+
+
+def shared(seq: int = 5, expires_ms: int = 2**45) -> SharedOrder:
+    order = orders.Order(f"o{seq}", "live", "all", 4, {"text": "集结"}, "李", "commander", seq, 1, expires_ms)
+    return SharedOrder(orders.pack_order(order), [("aa", "bb", "李")], 1_000, "", (7, 9))
+
+
+def test_an_order_comes_back_as_it_was_and_nothing_else_does() -> None:
+    assert family.unpack_order(family.pack_order(shared())) == shared()
+    assert family.unpack_order(family.pack([ENTRY])) is None
+    good = msgpack.unpackb(family.pack_order(shared()))
+    for place, wrong in ((1, 5), (2, [["a"]]), (3, -1), (4, None), (5, b"abc")):
+        bad = [wrong if at == place else part for at, part in enumerate(good)]
+        with pytest.raises(RosterError):
+            family.unpack_order(msgpack.packb(bad))
+
+
+def test_a_new_order_is_told_at_once_and_again_after_a_minute() -> None:
+    teller, some = OrderTeller(), [shared(seq) for seq in range(6)]
+    assert len(teller.due(some, 0)) == 4
+    assert len(teller.due(some, 1_000)) == 2
+    assert teller.due(some, 2_000) == []
+    assert len(teller.due([*some, shared(9)], 3_000)) == 1
+    assert len(teller.due(some, REST_MS)) == 4
+
+
+def test_an_order_of_another_hub_is_taken_once_for_the_units_that_carry_its_devices_here(bench: Any) -> None:
+    sharing = bench.registry.sharing
+    row = sharing.take_order(shared())
+    assert row is not None
+    assert [carrier.device for carrier in bench.registry.orders.carriers(5)] == [7], "9 is not known here"
+    assert len(row.units) == 1
+    assert sharing.take_order(shared()) is None
+    assert [one.core for one in sharing.open_orders(2)] == [shared().core]
+    assert sharing.open_orders(2**45 + 1) == []
