@@ -262,7 +262,7 @@ class Agent:
             ack = self._opened_ack(data[1:])
             if ack is not None:
                 way.heard(now_ms)
-                self._take_ack(ack, None)
+                self._take_ack(ack, way.bearer)
         elif data[0] == Datagram.ASK:
             self._on_ask(data[1:])
         elif data[0] == Datagram.ORDER:
@@ -387,7 +387,7 @@ class Agent:
         except AckError:
             return None
 
-    def _take_ack(self, ack: acks.Ack, by: Bearer | None) -> None:
+    def _take_ack(self, ack: acks.Ack, by: object) -> None:
         now_ns = time.monotonic_ns()
         self._clock.hear(ClockSource.HUB, ack.t_hub_ms, now_ns)
         if ack.boot == self._spool.boot:

@@ -293,9 +293,9 @@ class Sender:
 
     # --- acknowledgement ---------------------------------------------------------------------------
 
-    def on_ack(self, ack: Ack, t_mono_ms: int, by: Bearer | None = None) -> None:
-        """Forget what the hub holds. Acknowledgements only ever add, so an old one does no harm. `by`: the wide bearer
-        that brought it; None: a narrow way, or there is but one bearer."""
+    def on_ack(self, ack: Ack, t_mono_ms: int, by: object = None) -> None:
+        """Forget what the hub holds. Acknowledgements only ever add, so an old one does no harm. `by`: the bearer
+        that brought it; None: there is but one."""
         self.stats.acks += 1
         self.stats.refused += len(ack.refused)
         self.stats.last_ack_ms = t_mono_ms
