@@ -8,6 +8,7 @@ keys       no list of commanders' keys yet          realm    of another realm
 old        a number below all that are remembered   late     expired
 early      its time has not come                    clock    not before the time is proven
 broadcast  not this hub's, overheard                target   a broadcast for another team
+expired    signed by a key whose time is over
 """
 
 import logging

@@ -25,8 +25,8 @@ class Keys(Protocol):
 
 
 class Proof:
-    """Reasons: `forged` a signature that does not fit, `signer` by nobody whom the held list knows, `keys` no list yet,
-    `realm`."""
+    """Reasons: `forged` a signature that does not fit, `signer` by nobody whom the held list knows, `expired` by a key
+    whose time is over, `keys` no list yet, `realm`."""
 
     def __init__(self, trust: Keys, realm: str, verify: Verify) -> None:
         self._trust = trust
@@ -63,13 +63,21 @@ class Proof:
             return "" if order.type in NEVER_LATE else "signer"
         if keys is None:
             return "keys"
-        utc_ms = None if order.type in NEVER_LATE else t_utc_ms
-        try:
-            orders.check_signatures(core, signatures, keys, self._verify, utc_ms)
-        except OrderError:
-            known = {key.key_id for key in keys.keys if utc_ms is None or utc_ms <= key.until_utc_ms}
+        if not self._fits(core, signatures, keys, None):
+            known = {key.key_id for key in keys.keys}
             return "forged" if {said.key_id for said in signatures} <= known else "signer"
-        return ""
+        if order.type in NEVER_LATE or self._fits(core, signatures, keys, t_utc_ms):
+            return ""
+        return "expired"  # the hub says such an order no more; here it is no forgery, and no order
+
+    def _fits(
+        self, core: bytes, signatures: tuple[Signature, ...], keys: KeyList, t_utc_ms: int | None
+    ) -> bool:
+        try:
+            orders.check_signatures(core, signatures, keys, self._verify, t_utc_ms)
+        except OrderError:
+            return False
+        return True
 
     def is_forged(self, seq: int, reason: str, t_ms: int) -> bool:
         """Whether a doubted order is an alarm: at once, or when an unknown key's still comes after a while."""

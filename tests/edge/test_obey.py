@@ -216,7 +216,7 @@ def test_without_a_proven_clock_no_all_clear_and_no_settings(rig: Rig, signers: 
     rig.send(E, 5)
     rig.send(C, 6)
     rig.send(OrderType.CONFIG, 7)
-    rig.send(T, 8, body={"text": "x"}, expires_utc_ms=UTC_MS + 1)
+    rig.send(T, 8, body={"text": "x"}, expires_utc_ms=UTC_MS + 60_000)
     assert rig.desk.refused == {"clock": 2}
     assert set(rig.ears.asked) == {5, 8}
     rig.utc_ms = UTC_MS + 1
@@ -224,14 +224,17 @@ def test_without_a_proven_clock_no_all_clear_and_no_settings(rig: Rig, signers: 
         8, "live", UTC_MS, tuple(signers["commander"](signers[name], UTC_MS) for name in ("LI", "WANG"))
     )
     rig.send(C, 6)
-    assert rig.desk.refused == {"clock": 2, "signer": 1}
+    rig.run(40)
+    rig.send(C, 6)
+    assert rig.desk.refused == {"clock": 2, "expired": 2}
+    assert not rig.ears.alarms, "a key whose time is over is no forgery"
     assert 5 in rig.ears.asked
     rig.trust.keys = KeyList(
         9, "live", UTC_MS, tuple(signers["commander"](signers[name]) for name in ("LI", "WANG"))
     )
     rig.send(C, 6)
     assert set(rig.ears.asked) == {6, 8}
-    rig.run(1)
+    rig.run(60)
     assert set(rig.ears.asked) == {6}  # the text has expired, and is shown no more
 
 

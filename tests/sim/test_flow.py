@@ -67,7 +67,7 @@ def broker_hub(broker_port, hub):
     made = BrokerHub(
         broker_port, lambda device: type(hub)(MacKey(device_key(MASTER, "live", device), "live"))
     )
-    assert made.ready.wait(10)
+    assert made.ready.wait(60)
     yield made
     made.stop()
 
