@@ -36,6 +36,7 @@ from hub.identity.watch import Watch
 from hub.identity.web_tls import WebTls, names_of
 from hub.live.clock import HubClock
 from hub.live.counters import Counters
+from hub.live.events import Event
 from hub.live.feed import TICK_MS, Feed
 from hub.live.history import History
 from hub.live.ingest import Ingest
@@ -49,6 +50,8 @@ from hub.live.team_sender import TeamSender
 from hub.live.units import Units
 from hub.mqtt import Inbox, MqttLink
 from hub.rounds import Trouble, every
+from hub.safety import parts as safety
+from hub.safety.part import Ground
 from hub.settings import Settings
 from hub.state import Health, HubState
 from hub.store.budget import WARN_AT
@@ -68,6 +71,7 @@ CERTIFICATE_EVERY_S = 60.0
 HEARD_STEP_MS = 5_000
 """Of the link's `t_heard`: the link is told when it changes, and that must not be with every tick."""
 COMMAND_EVERY_S = 1.0
+SAFETY_EVERY_S = 1.0
 REBUILD_FRAMES = 6
 REBUILD_HEARD_FRAMES = 20_000
 """Of the last day, what devices heard of others: at most a second or two of a start."""
@@ -155,6 +159,7 @@ class Hub:
             tasks.create_task(self._keep_notices())
             tasks.create_task(self._renew_certificate())
             tasks.create_task(self._watch_command())
+            tasks.create_task(self._watch_safety())
             tasks.create_task(self.disk.run(self.stop, self._readers, self.trouble))
             tasks.create_task(self._talk_to_family())
             if self.passer is not None:
@@ -250,12 +255,13 @@ class Hub:
         self.feed.greetings.append(self.watch.greeting)
         self._wire_command()
         self._wire_above()
+        self._wire_safety()
         self.pipeline = Pipeline(
             self.inbox,
             self.ingest,
             self._writer,
             lambda device, data: self.ingest.paths.acknowledge(device, data, self.clock.now_ms()),
-            self.feed.tell,
+            self._tell_events,
             self._flush,
         )
         self.pipeline.may_write = lambda: self.disk.space.stop
@@ -285,6 +291,7 @@ class Hub:
             health=self.health,
             gauges=self.gauges,
             passer=self.passer,
+            safety=self.parts,
         )
 
     def _wire_command(self) -> None:
@@ -362,6 +369,33 @@ class Hub:
             self.ingest, self.keys, self.registry, self.passer, self._publish_order, self.clock.now_ms
         )
 
+    def _wire_safety(self) -> None:
+        self.parts = safety.make(
+            Ground(
+                settings=self.settings,
+                data=self.data,
+                clock_ms=self.clock.now_ms,
+                registry=self.registry,
+                log=self.log,
+                units=self.units,
+                picture=self.picture,
+                events=self.ingest.events,
+                ingest=self.ingest,
+                outbox=self.outbox,
+                order_desk=self.order_desk,
+                readers=self._readers,
+            )
+        )
+        for part in self.parts:
+            part.load()
+            self.feed.greetings.append(part.greeting)
+
+    def _tell_events(self, events: list[Event]) -> None:
+        """To the screens first: nothing may keep an SOS from being told."""
+        self.feed.tell(events)
+        for part in self.parts:
+            part.hear(events)
+
     def _flush(self) -> None:
         """A batch is done: what it owes goes out, and what it brought goes up."""
         self.link.flush()
@@ -421,6 +455,9 @@ class Hub:
             self.watch.speak()
             self._tell_reported()
             self._tell_orders()
+            for part in self.parts:
+                for make in part.changes():
+                    self.feed.say_seen(make)
             self.feed.tick()
 
     def _tell_reported(self) -> None:
@@ -462,6 +499,16 @@ class Hub:
                 for order in await loop.run_in_executor(self._readers, self.order_desk.adopt):
                     self.outbox.add(order)
                 await loop.run_in_executor(self._readers, self.outbox.keep, self.outbox.unkept())
+
+    async def _watch_safety(self) -> None:
+        """Each part looks, then all write what changed. One that fails is told, and the others go on."""
+        loop = asyncio.get_running_loop()
+        async for _ in every(SAFETY_EVERY_S, self.stop):
+            for part in self.parts:
+                part.look(self.clock.now_ms())
+            for part in self.parts:
+                with self.trouble.noting(part.name):
+                    await loop.run_in_executor(self._readers, part.keep)
 
     async def _talk_to_family(self) -> None:
         """Hubs of one master tell each other of devices and orders. What is news acts as any change of the registry."""
@@ -560,6 +607,7 @@ class Hub:
         if self.passer is not None:
             notes += self.passer.notes()
         notes += self.log.damage
+        notes += [note for part in self.parts for note in part.notes()]
         if self.disk.space.share >= WARN_AT:
             notes.append(f"disk: {self.disk.space.share:.0%} of the budget is used")
         if self.broker.demonstration:
@@ -584,6 +632,7 @@ class Hub:
             "inbox_dropped_messages": self.inbox.dropped,
             "clock_offset_ms": self.clock.offset_ms,
             **(self.passer.gauges() if self.passer is not None else {}),
+            **{name: value for part in self.parts for name, value in part.gauges().items()},
             "disk_used_bytes": self.disk.space.used,
             "disk_budget_bytes": self.disk.space.budget,
             "disk_free_bytes": self.disk.space.free,

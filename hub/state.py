@@ -22,6 +22,7 @@ from hub.live.outbox_screen import OrderScreen
 from hub.live.picture import Picture
 from hub.live.seen import SeenEvents
 from hub.live.units import Units
+from hub.safety.parts import Parts
 from hub.settings import Settings
 from hub.store.registry import SqliteRegistry
 
@@ -62,4 +63,5 @@ class HubState:
     readers: Executor
     health: Callable[[], Health]
     gauges: Callable[[], dict[str, float]]
+    safety: Parts
     passer: Passer | None = None

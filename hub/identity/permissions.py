@@ -28,6 +28,13 @@ class Permission(StrEnum):
     AUDIT = "audit"  # read operator records
     EXERCISE = "exercise"  # run a drill: injects, clock
     EVALUATE = "evaluate"  # score a drill
+    SHELVE = "shelve"  # silence an alarm for a while, close one for good
+    RULES = "rules"  # the rules, mapping files and call-out of this hub
+    ZONES = "zones"  # draw, change and end zones
+    ROLL_CALL = "roll-call"  # start a roll-call, confirm people by voice
+    ENTRY = "entry"  # entry control: teams, people without a device, pressures as read
+    WARNINGS = "warnings"  # take in, issue and cancel warnings
+    SEARCH = "search"  # search segments and the planner's prior
 
 
 class Role(StrEnum):
@@ -51,18 +58,26 @@ P = Permission
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.COMMANDER: frozenset(
         {P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH, P.ORDER, P.ALL_CLEAR, P.SECURITY, P.EXPORT}
+        | {P.SHELVE, P.ZONES, P.ROLL_CALL, P.ENTRY, P.WARNINGS, P.SEARCH}
     ),
-    Role.DISPATCHER: frozenset({P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH}),
-    Role.DUTY_OFFICER: frozenset({P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH, P.SECURITY, P.EXPORT}),
-    Role.SAFETY_OFFICER: frozenset({P.PICTURE, P.PHYSIOLOGY, P.ACKNOWLEDGE, P.ORDER, P.ALL_CLEAR}),
+    Role.DISPATCHER: frozenset(
+        {P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH, P.ZONES, P.ROLL_CALL, P.WARNINGS, P.SEARCH}
+    ),
+    Role.DUTY_OFFICER: frozenset(
+        {P.PICTURE, P.ACKNOWLEDGE, P.DISPATCH, P.SECURITY, P.EXPORT, P.SHELVE, P.ZONES, P.WARNINGS}
+    ),
+    Role.SAFETY_OFFICER: frozenset(
+        {P.PICTURE, P.PHYSIOLOGY, P.ACKNOWLEDGE, P.ORDER, P.ALL_CLEAR}
+        | {P.SHELVE, P.ZONES, P.ROLL_CALL, P.ENTRY, P.RULES}
+    ),
     Role.MEDIC: frozenset({P.PICTURE, P.PHYSIOLOGY, P.ACKNOWLEDGE}),
-    Role.TEAM_LEADER: frozenset({P.PICTURE, P.PHYSIOLOGY_TEAM, P.ACKNOWLEDGE}),
+    Role.TEAM_LEADER: frozenset({P.PICTURE, P.PHYSIOLOGY_TEAM, P.ACKNOWLEDGE, P.ROLL_CALL, P.ENTRY}),
     Role.MEMBER: frozenset({P.PICTURE}),
     Role.TECHNICIAN: frozenset({P.PICTURE, P.DEVICES, P.SECURITY}),
     Role.OBSERVER: frozenset({P.PICTURE}),
     Role.CONTROLLER: frozenset({P.PICTURE, P.EXERCISE, P.EVALUATE, P.EXPORT}),
     Role.EVALUATOR: frozenset({P.PICTURE, P.EVALUATE}),
-    Role.ADMINISTRATOR: frozenset({P.PICTURE, P.DEVICES, P.SECURITY, P.PEOPLE, P.AUDIT, P.EXPORT}),
+    Role.ADMINISTRATOR: frozenset({P.PICTURE, P.DEVICES, P.SECURITY, P.PEOPLE, P.AUDIT, P.EXPORT, P.RULES}),
 }
 """No role both orders and looks after accounts. An administrator could still make a second account; that is recorded,
 and its key is on every screen's list of commanders."""
@@ -100,6 +115,16 @@ MEANINGS: dict[Permission, tuple[str, str]] = {
     P.AUDIT: ("读操作记录", "read operator records"),
     P.EXERCISE: ("组织演练：注入、时钟", "run a drill: injects, clock"),
     P.EVALUATE: ("给演练评分", "score a drill"),
+    P.SHELVE: ("搁置告警、关闭告警", "silence an alarm for a while, close one for good"),
+    P.RULES: ("管理规则、映射文件和呼叫", "the rules, mapping files and call-out of this hub"),
+    P.ZONES: ("画、改、结束区域", "draw, change and end zones"),
+    P.ROLL_CALL: ("发起点名、口头确认", "start a roll-call, confirm people by voice"),
+    P.ENTRY: (
+        "进入管控：编组、无设备人员、读压",
+        "entry control: teams, people without a device, pressures as read",
+    ),
+    P.WARNINGS: ("接收、发布、解除预警", "take in, issue and cancel warnings"),
+    P.SEARCH: ("搜索分区和先验", "search segments and the planner's prior"),
 }
 
 PHYSIOLOGY_FIELDS = PRIVATE_FIELDS

@@ -131,6 +131,8 @@ class Feed:
         self._sights: dict[Audience, Sight] = {}
         self.greetings: list[Callable[[Principal], Iterable[dict[str, Any]]]] = []
         """What a viewer is told after its first snapshot, beside the open events."""
+        self.listeners: dict[str, Callable[[Viewer, dict[str, Any]], None]] = {}
+        """Who hears a screen's message, by its `k`."""
         self.ticks = 0
 
     # --- viewers -----------------------------------------------------------------------------------------
@@ -182,6 +184,8 @@ class Feed:
                 viewer.wake.set()
             else:
                 self._push_snapshot(viewer)
+        elif isinstance(word, str) and word in self.listeners:
+            self.listeners[word](viewer, message)
 
     def next_message(self, viewer: Viewer) -> bytes | None:
         """What to send next: first the queue, then the newest tick with all that was missed."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from hub.errors import RosterError
 from hub.store.chain import START, Verdict, canonical, link, verify
 from hub.store.devices import Devices
+from hub.store.documents import Documents
 from hub.store.interface import Binding, Hold, UnitRow
 from hub.store.orders import Orders
 from hub.store.people import People
@@ -30,6 +31,7 @@ class SqliteRegistry:
         self.trust = Trust(self._file)
         self.sharing = Sharing(self._file, self.unit_id, self.bind)
         self.orders = Orders(self._file)
+        self.documents = Documents(self._file)
 
     def open(self, now_ms: int) -> None:
         self._file.open(now_ms)

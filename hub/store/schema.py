@@ -202,4 +202,19 @@ def _orders_schema(db: Database) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (_first_schema, _identity_schema, _seen_schema, _orders_schema)
+def _documents_schema(db: Database) -> None:
+    """What the rooms of the hub keep of their own; and answers to commands that may be asked again."""
+    db.table("documents").create({"kind": str, "id": str, "body": str, "t_utc_ms": int}, pk=("kind", "id"))
+    db.table("answers").create(
+        {"digest": str, "asked": str, "status": int, "body": bytes, "media": str, "t_utc_ms": int},
+        pk="digest",
+    )
+
+
+STEPS: tuple[Step, ...] = (
+    _first_schema,
+    _identity_schema,
+    _seen_schema,
+    _orders_schema,
+    _documents_schema,
+)

@@ -43,6 +43,8 @@ from hub.live.pipeline import Pipeline
 from hub.live.seen import SeenEvents
 from hub.live.units import Units
 from hub.mqtt import Inbox
+from hub.safety import parts as safety
+from hub.safety.part import Ground
 from hub.settings import Settings
 from hub.state import Health, HubState
 from hub.store.interface import UnitRow
@@ -332,6 +334,15 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
         lambda _device, _data: None, bench.clock,
     )  # fmt: skip
     with ThreadPoolExecutor(1) as readers:
+        ground = Ground(
+            settings=Settings(), data=tmp_path, clock_ms=bench.clock, registry=bench.registry, log=bench.log,
+            units=bench.units, picture=bench.picture, events=bench.ingest.events, ingest=bench.ingest,
+            outbox=outbox, order_desk=desk, readers=readers,
+        )  # fmt: skip
+        parts = safety.make(ground)
+        for part in parts:
+            part.load()
+            feed.greetings.append(part.greeting)
         yield HubState(
             settings=Settings(),
             version="1",
@@ -363,6 +374,7 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
             readers=readers,
             health=lambda: health,
             gauges=lambda: {"units": 1.0},
+            safety=parts,
         )
 
 
