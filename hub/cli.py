@@ -22,6 +22,7 @@ COMMANDS = {
     "hold": "hub.commands.hold",
     "below": "hub.commands.below",
     "trust": "hub.commands.trust",
+    "openapi": "hub.commands.openapi",
     "doctor": "hub.commands.doctor",
 }
 
@@ -49,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
     trust.add_argument("--qr", action="store_true", help="the QR code also when this is no terminal")
     trust.add_argument("--out", metavar="FILE", help="write the authority's certificate (DER)")
     trust.add_argument("--json", action="store_true")
+    document = commands.add_parser("openapi", help="print the API's OpenAPI document")
+    document.add_argument("--out", metavar="FILE", help="write it there instead")
     doctor = commands.add_parser("doctor", parents=[common], help="check disk, log, keys, clock and broker")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     return top

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any, cast
-from unittest.mock import MagicMock
+from typing import Any
 
 from edge.guard.rule import ALWAYS, INSIDE
 from edge.guard.rules import RULES
@@ -21,8 +20,8 @@ from edge.inspect_frame import as_text, inspect
 from firmware_bridge import board, board_wire
 from hub.api import app as api
 from hub.api.guard import Names, Needs, Open, declared
+from hub.api.openapi import unasked_state
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
-from hub.state import HubState
 from protocols import acks, catalog, frame, narrow, orders, wearer
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
@@ -172,8 +171,7 @@ def permissions() -> str:
 
 def routes() -> str:
     """Every route with what it declares. The routers are only made, never asked, so they need nothing of a hub."""
-    state = cast(HubState, MagicMock(version="1"))
-    app = api.make(state, Names("127.0.0.1", 8600, ()))
+    app = api.make(unasked_state(), Names("127.0.0.1", 8600, ()))
     lines = ["| route | needs |", "|---|---|"]
     for route in sorted(declared(app.inner.routes), key=lambda route: route.path):
         if route.rule is not None:

@@ -18,6 +18,7 @@ from hub.api import (
     link_routes,
     metrics,
     notice_routes,
+    openapi,
     order_routes,
     people_routes,
     problems,
@@ -28,6 +29,7 @@ from hub.api import (
 )
 from hub.api.guard import FALLBACK_PATH, FEED_PATH, Guard, Names, check_declared, needs, open_to_all
 from hub.api.models import HealthOut
+from hub.api.once import Once
 from hub.identity.permissions import Permission
 from hub.state import HubState
 
@@ -86,10 +88,10 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
 
     seen_by = needs(Permission.DEVICES, Permission.SECURITY, any_of=True, loopback=True)
 
-    @app.get("/metrics", tags=["hub"], dependencies=[seen_by])
+    @app.get("/metrics", tags=["hub"], dependencies=[seen_by], response_class=metrics.MetricsResponse)
     async def prometheus() -> Response:
         """Prometheus' text form. From loopback, or by who looks after devices or security."""
-        return Response(metrics.text(state), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return metrics.MetricsResponse(metrics.text(state))
 
     @app.websocket(FEED_PATH)
     async def feed(socket: WebSocket) -> None:
@@ -103,4 +105,6 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
         app.mount("/", ScreenFiles(directory=static, html=True))
     else:
         app.add_api_route("/", lambda: HTMLResponse(PLAIN_PAGE), include_in_schema=False)
-    return Guard(app, names, check_declared(app.routes), state.sign_in)
+    openapi.install(app)
+    once = Once(app, state.registry.answers, state.clock.now_ms, state.readers)
+    return Guard(app, names, check_declared(app.routes), state.sign_in, once)

@@ -123,6 +123,12 @@ def qr_svg(code: str) -> str:
     return out.getvalue().decode()
 
 
+class PemResponse(PlainTextResponse):
+    """A certificate."""
+
+    media_type = "application/x-pem-file"
+
+
 def router(state: HubState) -> APIRouter:
     """The device routes of docs/feed.md."""
     routes = APIRouter(tags=["devices"])
@@ -181,10 +187,10 @@ def router(state: HubState) -> APIRouter:
 
     own_proof = open_to_all("the authority's certificate is public, and its fingerprint is in the code")
 
-    @routes.get("/authority", dependencies=[own_proof], response_class=PlainTextResponse)
-    def authority() -> PlainTextResponse:
+    @routes.get("/authority", dependencies=[own_proof], response_class=PemResponse)
+    def authority() -> PemResponse:
         """The certificate of the hub's authority, PEM."""
-        return PlainTextResponse(state.authority.pem, media_type="application/x-pem-file")
+        return PemResponse(state.authority.pem)
 
     @routes.post(
         "/enrol",

@@ -17,7 +17,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import compile_path
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.problems import problem
 from hub.identity.permissions import Permission, Principal
@@ -50,6 +50,9 @@ HEADERS = {
     "x-frame-options": "DENY",
 }
 BODY_BYTES_MAX = 65_536
+LARGE_BYTES_MAX = 1_048_576
+LARGE = ("/api/v1/warnings", "/api/v1/zones", "/api/v1/rules", "/api/v1/search")
+"""Addresses that take files of others: warnings, drawings, rules."""
 
 
 # --- what a route declares ---------------------------------------------------------------------------------
@@ -256,10 +259,13 @@ def asking(scope: Scope, sign_in: SignIn) -> Principal | None:
 
 
 class Guard:
-    """ASGI middleware around the whole app, `inner`."""
+    """ASGI middleware around the whole app, `inner`. `passed`: what stands between the two."""
 
-    def __init__(self, app: FastAPI, names: Names, routes: Iterable[Declared], sign_in: SignIn) -> None:
+    def __init__(
+        self, app: FastAPI, names: Names, routes: Iterable[Declared], sign_in: SignIn, passed: ASGIApp
+    ) -> None:
         self.inner = app
+        self._passed = passed
         self._names = names
         self._sign_in = sign_in
         self._asks_nobody = [
@@ -284,7 +290,7 @@ class Guard:
 
         refusal = self._refusal(scope)
         if refusal is None:
-            await self.inner(scope, receive, send_safely)
+            await self._passed(scope, receive, send_safely)
         else:
             await problem(*refusal)(scope, receive, send_safely)
 
@@ -296,8 +302,9 @@ class Guard:
             if "origin" in headers and not self._names.origin_is_ours(headers):
                 return 403, "the request comes from another site"
             length = headers.get("content-length", "0")
-            if not length.isdecimal() or int(length) > BODY_BYTES_MAX or "transfer-encoding" in headers:
-                return 413, f"a body of at most {BODY_BYTES_MAX} bytes, with its length, is allowed"
+            most = LARGE_BYTES_MAX if scope["path"].startswith(LARGE) else BODY_BYTES_MAX
+            if not length.isdecimal() or int(length) > most or "transfer-encoding" in headers:
+                return 413, f"a body of at most {most} bytes, with its length, is allowed"
         principal = asking(scope, self._sign_in)
         scope.setdefault("state", {})["principal"] = principal
         if principal is None and not self._is_open(scope):

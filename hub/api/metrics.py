@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
+from starlette.responses import Response
 
 from hub.state import HubState
 
@@ -22,6 +23,12 @@ COUNTERS = {
     "reported_jumps": "Positions of things heard that nothing could have reached.",
     "said_dropped": "Messages heard that are in the log only, because their device brought too many at once.",
 }
+
+
+class MetricsResponse(Response):
+    """Prometheus' text form, version 0.0.4."""
+
+    media_type = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HubCollector(Collector):

@@ -1,4 +1,4 @@
-"""A condition: something that stands now and that people must know. Rules, zones, boards and watches give them to alarms.
+"""A condition: something that stands now and that people must know. Rules, zones and boards give them to alarms.
 
 Pure data. A source tells all of its conditions that stand, again and again; `hub.safety.alarms` finds what began and
 what ended. The same `key` is the same alarm for as long as it stands.

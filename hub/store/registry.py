@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from hub.errors import RosterError
+from hub.store.answers import Answers
 from hub.store.chain import START, Verdict, canonical, link, verify
 from hub.store.devices import Devices
 from hub.store.documents import Documents
@@ -32,6 +33,7 @@ class SqliteRegistry:
         self.sharing = Sharing(self._file, self.unit_id, self.bind)
         self.orders = Orders(self._file)
         self.documents = Documents(self._file)
+        self.answers = Answers(self._file)
 
     def open(self, now_ms: int) -> None:
         self._file.open(now_ms)
