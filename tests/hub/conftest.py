@@ -502,6 +502,7 @@ class Device:
     """A device at the broker: publishes, and keeps the acknowledgements that come."""
 
     def __init__(self, run: Running, device: int) -> None:
+        run.until(lambda: run.hub.link.connected)  # screens are served before the broker listens
         self.acks: queue.Queue[bytes] = queue.Queue()
         self.ready = threading.Event()
         self.side = Bench.__new__(Bench)  # only its frame-making half
