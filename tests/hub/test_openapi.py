@@ -1,12 +1,14 @@
 """The API's document: whole, true, and what it promises under arbitrary requests (schemathesis)."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
 from hub import cli
@@ -29,8 +31,9 @@ HELD = [
         "response_schema_conformance",
     )
 ]
-EXAMPLES = 6
+EXAMPLES = int(os.environ.get("ZHANTU_FUZZ", "8"))
 """Of each operation; a longer run is `ZHANTU_FUZZ=200 pytest tests/hub/test_openapi.py`."""
+HOST = "http://127.0.0.1:8600"
 OPERATIONS = [
     (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()
@@ -97,30 +100,44 @@ def anybody(ask: Any, state: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return ask
 
 
-@SCHEMA.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-def test_any_request_is_answered_as_promised(case: Any, anybody: Any) -> None:
-    if case.path in ("/api/v1/session", "/api/v1/session/password") or case.path.startswith(
-        "/api/v1/sessions/"
-    ):
-        return  # it would sign itself out
-    arguments = case.as_transport_kwargs(base_url="http://127.0.0.1:8600")
-    url = arguments.pop("url").removeprefix("http://127.0.0.1:8600")
-    known = {
-        k: v for k, v in arguments.items() if k in ("headers", "params", "json", "data", "content", "files")
-    }
-    if "data" in known:
-        known["content"] = known.pop("data")
-    headers = {
-        k: v
-        for k, v in dict(known.pop("headers", None) or {}).items()
-        if k.lower() not in ("cookie", "authorization")
-    }
-    answer = anybody(case.method, url, headers=headers, **known)
-    case.validate_response(answer, checks=HELD)
+def own_sign_in(path: str) -> bool:
+    """It would sign itself out."""
+    return path in ("/api/v1/session", "/api/v1/session/password") or path.startswith("/api/v1/sessions/")
+
+
+ASKED = [result.ok() for result in SCHEMA.get_all_operations() if not own_sign_in(result.ok().path)]
+
+
+@pytest.mark.parametrize("operation", ASKED, ids=lambda operation: operation.label)
+def test_any_request_is_answered_as_promised(operation: Any, anybody: Any) -> None:
+    answered = 0
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+        | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+    )
+    def ask(case: Any) -> None:
+        nonlocal answered
+        answered += 1
+        arguments = case.as_transport_kwargs(base_url=HOST)
+        body = {
+            k: v
+            for k, v in arguments.items()
+            if k in ("params", "json", "content", "files") and v is not None
+        }
+        if "data" in arguments and arguments["data"] is not None:
+            body["content"] = arguments["data"]
+        headers = dict(arguments.get("headers") or {})
+        headers = {k: v for k, v in headers.items() if k.lower() not in ("cookie", "authorization")}
+        answer = anybody(case.method, arguments["url"].removeprefix(HOST), headers=headers, **body)
+        case.validate_response(answer, checks=HELD)
+
+    ask()
+    assert answered >= 1
