@@ -389,6 +389,8 @@ class Hub:
         for part in self.parts:
             part.load()
             self.feed.greetings.append(part.greeting)
+        self.feed.parts = [part.name for part in self.parts]
+        self.parts.alarms.attach(self.feed)
 
     def _tell_events(self, events: list[Event]) -> None:
         """To the screens first: nothing may keep an SOS from being told."""

@@ -22,6 +22,7 @@ from hub.api import app as api
 from hub.api.guard import Names, Needs, Open, declared
 from hub.api.openapi import unasked_state
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
+from hub.safety.kinds import KINDS
 from protocols import acks, catalog, frame, narrow, orders, wearer
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
@@ -191,6 +192,21 @@ def _rule(rule: Needs | Open) -> str:
     )
 
 
+def alarms() -> str:
+    """Every kind of alarm."""
+    lines = [
+        "| kind | 中文 | English | priority | first | latches | protected | again after |",
+        "|---|---|---|--:|---|:-:|:-:|--:|",
+    ]
+    for name, kind in KINDS.items():
+        marks = ["●" if one else "" for one in (kind.latches, kind.protected)]
+        lines.append(
+            f"| `{name}` | {kind.zh} | {kind.en} | {int(kind.priority)} | {kind.advice_zh} {kind.advice_en} |"
+            f" {marks[0]} | {marks[1]} | {kind.again_s} s |"
+        )
+    return "\n".join(lines)
+
+
 def gestures() -> str:
     """What the wearer can say, with numbers and times."""
     lines = [
@@ -332,7 +348,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "ack": ack, "feed": feed,
     "roles": roles, "permissions": permissions, "routes": routes,
     "guard_rules": guard_rules, "guard_events": guard_events, "guard_settings": guard_settings,
-    "gestures": gestures, "patterns": patterns, "board_fields": board_fields,
+    "alarms": alarms, "gestures": gestures, "patterns": patterns, "board_fields": board_fields,
     "board_numbers": board_numbers, "board_example": board_example,
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from hub.api import (
     above_routes,
+    alarm_routes,
     commander_routes,
     device_routes,
     event_routes,
@@ -26,6 +27,7 @@ from hub.api import (
     token_routes,
     trust_page,
     unit_routes,
+    warning_routes,
 )
 from hub.api.guard import FALLBACK_PATH, FEED_PATH, Guard, Names, check_declared, needs, open_to_all
 from hub.api.models import HealthOut
@@ -68,12 +70,14 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
     api.include_router(event_routes.router(state))
+    api.include_router(alarm_routes.router(state))
     api.include_router(link_routes.router(state))
     api.include_router(above_routes.router(state))
     api.include_router(commander_routes.router(state))
     api.include_router(order_routes.router(state))
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
+    api.include_router(warning_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

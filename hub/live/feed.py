@@ -131,6 +131,8 @@ class Feed:
         self._sights: dict[Audience, Sight] = {}
         self.greetings: list[Callable[[Principal], Iterable[dict[str, Any]]]] = []
         """What a viewer is told after its first snapshot, beside the open events."""
+        self.parts: list[str] = []
+        """Which rooms of hub.safety this hub has: a screen shows their boards."""
         self.listeners: dict[str, Callable[[Viewer, dict[str, Any]], None]] = {}
         """Who hears a screen's message, by its `k`."""
         self.ticks = 0
@@ -142,7 +144,7 @@ class Feed:
         me, sight = viewer.principal, self._sight(viewer.audience)
         hello = {"k": "hello", "v": VERSION, "t": self._clock_ms(), "realm": self._realm, "tick_ms": TICK_MS}
         person = {"name": me.name, "role": me.role.value, "permissions": sorted(me.allowed)}
-        viewer.push(encode({**hello, **person, "drill": self._drill}))
+        viewer.push(encode({**hello, **person, "drill": self._drill, "parts": self.parts}))
         viewer.push(self._meta(sight.of(range(len(self.units.rows)))))
         self._push_snapshot(viewer)
         seen = [event for event in self.events.open() if sight.sees(event.slot)]

@@ -6,12 +6,17 @@ Enters: the ground. Leaves: `Parts`, which the API reaches its rooms through. Ca
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from hub.safety.alarms import Alarms
 from hub.safety.part import Ground, Part
+from hub.safety.warnings import Warnings
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Every part by its name."""
+
+    alarms: Alarms
+    warnings: Warnings
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -19,4 +24,9 @@ class Parts:
 
 def make(ground: Ground) -> Parts:
     """All parts, wired to one another."""
-    return Parts()
+    alarms = Alarms(ground)
+    warnings = Warnings(ground, tell=alarms.tell)
+    return Parts(
+        alarms=alarms,
+        warnings=warnings,
+    )

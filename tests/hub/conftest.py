@@ -343,6 +343,8 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
         for part in parts:
             part.load()
             feed.greetings.append(part.greeting)
+        feed.parts = [part.name for part in parts]
+        parts.alarms.attach(feed)
         yield HubState(
             settings=Settings(),
             version="1",

@@ -62,7 +62,15 @@ def slots(message: dict[str, Any]) -> list[int]:
 
 def test_greeting(feed: Feed, viewer: Viewer) -> None:
     hello, meta, snap, link = drain(feed, viewer)
-    wanted = {"k": "hello", "v": 1, "realm": "live", "tick_ms": 250, "name": "Li", "drill": False}
+    wanted = {
+        "k": "hello",
+        "v": 1,
+        "realm": "live",
+        "tick_ms": 250,
+        "name": "Li",
+        "drill": False,
+        "parts": [],
+    }
     assert {key: hello[key] for key in wanted} == wanted
     keys = {"slot", "id", "callsign", "kind", "branch", "team", "device", "stale_s", "lost_s", "agency"}
     assert [set(unit) for unit in meta["units"]] == [keys] * 3

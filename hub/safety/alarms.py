@@ -1,0 +1,206 @@
+"""The alarms of this hub: told to screens, kept over restarts, watched until somebody has seen them.
+
+Enters: conditions of other parts (`tell`), devices' events, what people and screens say. Leaves: the feed's `alarm` and
+`alarm_health`, documents, operator records. Callers: `hub.app`, `hub.api.alarm_routes`, every part that has conditions.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from hub.identity.permissions import Audience, Principal
+from hub.live.events import Event
+from hub.live.feed import Feed, Viewer
+from hub.safety.alarm import Alarm
+from hub.safety.alarm_book import AlarmBook
+from hub.safety.condition import Condition
+from hub.safety.part import Ground, Maker, Part
+
+KIND = "alarm"
+SHOWN_MS = 5_000
+"""A critical alarm that no screen says it shows for so long is called out by other means."""
+SHOWN_IDS_MAX = 500
+ESCALATIONS_MAX = 1_000
+"""Escalations that wait to be recorded; beyond it the oldest is only on the screens."""
+
+
+class CallOut(Protocol):
+    """Who calls when no screen does."""
+
+    def call(self, alarm: Alarm, now_ms: int) -> None: ...
+    def words(self) -> tuple[bool, str, str]: ...
+
+
+class Alarms(Part):
+    """See the module."""
+
+    name = "alarms"
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.book = AlarmBook()
+        self.call_out: CallOut | None = None
+        self._feed: Feed | None = None
+        self._silent: dict[Viewer, bool] = {}
+        self._unkept: dict[str, None] = {}
+        self._escalations: deque[dict[str, object]] = deque(maxlen=ESCALATIONS_MAX)
+        self._called: dict[str, int] = {}
+        self._health: dict[str, object] = {}
+
+    # --- what other parts use ------------------------------------------------------------------------------
+
+    def tell(self, source: str, standing: Sequence[Condition], now_ms: int) -> None:
+        """The full set of conditions of a source that stand now."""
+        self.book.tell(source, standing, now_ms)
+
+    def open(self) -> list[Alarm]:
+        return self.book.open()
+
+    def by_id(self, id: str) -> Alarm | None:
+        return self.book.get(id)
+
+    def attach(self, feed: Feed) -> None:
+        """Screens say what they show, and whether they may sound."""
+        self._feed = feed
+        feed.listeners["shown"] = self._hear_shown
+        feed.listeners["sound"] = self._hear_sound
+
+    # --- the part ------------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        kept = self._ground.registry.documents.all(KIND).values()
+        self.book.restore((Alarm.of(one) for one in kept), self._ground.clock_ms())
+        for event in self._ground.events.all():
+            if event.is_open or self.book.get(event.id) is not None:
+                self._hear(event)
+
+    def hear(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._hear(event)
+
+    def _hear(self, event: Event) -> None:
+        self.book.hear(event, self._ground.units.rows[event.slot].id, self._ground.clock_ms())
+
+    def look(self, now_ms: int) -> None:
+        for alarm in self.book.open():
+            event = self._ground.events.by_id(alarm.event) if alarm.event else None
+            if event is not None and event.seen is not None and alarm.seen is None:
+                self._hear(event)
+        self.book.look(now_ms)
+        for alarm in self.book.escalated:
+            said = {"alarm": alarm.id, "kind": alarm.kind, "step": alarm.escalation}
+            self._escalations.append(said)
+        self.book.escalated.clear()
+        self._call(now_ms)
+
+    def _call(self, now_ms: int) -> None:
+        """Whoever is in danger and on no screen. Once an alarm, until it calls anew."""
+        for alarm in self.book.open():
+            unseen = alarm.shown_ms is None or alarm.shown_ms < alarm.t_began
+            if alarm.priority > 1 or not alarm.calls or not unseen or now_ms - alarm.t_began < SHOWN_MS:
+                continue
+            if self._called.get(alarm.id) != alarm.t_began:
+                self._called[alarm.id] = alarm.t_began
+                if self.call_out is not None:
+                    self.call_out.call(alarm, now_ms)
+        if len(self._called) > 2 * SHOWN_IDS_MAX:
+            self._called = {
+                id: t for id, t in self._called.items() if (one := self.book.get(id)) and one.is_open
+            }
+
+    def keep(self) -> None:
+        documents = self._ground.registry.documents
+        mine, forgotten = dict(self._unkept), set(self.book.forgotten)
+        bodies = {id: alarm.as_document() for id in mine if (alarm := self.book.get(id)) is not None}
+        if bodies:
+            documents.put(KIND, bodies, self._ground.clock_ms())
+        if forgotten:
+            documents.drop(KIND, forgotten)
+        for id in mine:
+            self._unkept.pop(id, None)
+        self.book.forgotten -= forgotten
+        while self._escalations:
+            self._ground.record("hub", "alarm escalated", self._escalations[0])
+            self._escalations.popleft()
+
+    def changes(self) -> Iterable[Maker]:
+        changed, self.book.changed = self.book.changed, {}
+        self._unkept.update(changed)
+        makers: list[Maker] = [
+            self._maker(alarm) for id in changed if (alarm := self.book.get(id)) is not None
+        ]
+        health = self.health()
+        if health != self._health:
+            self._health = health
+            makers.append(lambda _audience: {"k": "alarm_health", **health})
+        return makers
+
+    def greeting(self, me: Principal) -> Iterable[dict[str, Any]]:
+        for alarm in reversed(self.book.open()):  # the gravest last: a queue that is cut loses the least
+            said = self.message(alarm, me.audience)
+            if said is not None:
+                yield said
+        yield {"k": "alarm_health", **self.health()}
+
+    def gauges(self) -> dict[str, float]:
+        health = self.health()
+        return {f"alarms_{name}": float(str(health[name])) for name in ("unacknowledged", "shelved", "in_10_min")} | {
+            "alarms_open": float(str(health["open"])), "alarms_left_out": self.book.left_out
+        }  # fmt: skip
+
+    def notes(self) -> list[str]:
+        ok, _, words = self._call_out_words()
+        return [] if ok else [f"call-out: {words}"]
+
+    # --- saying --------------------------------------------------------------------------------------------
+
+    def _maker(self, alarm: Alarm) -> Maker:
+        return lambda audience: self.message(alarm, audience)
+
+    def message(self, alarm: Alarm, audience: Audience) -> dict[str, Any] | None:
+        """The alarm as an audience may know it, None: not at all. Of no unit: everybody's."""
+        rows, slot_by_id = self._ground.units.rows, self._ground.units.slot_by_id
+        slots = {unit: slot for unit in alarm.units if (slot := slot_by_id.get(unit)) is not None}
+        seen = {unit: slot for unit, slot in slots.items() if audience.sees(rows[slot].agency)}
+        if alarm.units and not seen:
+            return None
+        body = all(audience.sees_body(rows[slot].team) for slot in seen.values())
+        return alarm.message(seen, self.book.group_of(alarm), sound=self.book.sounds(alarm), body=body)
+
+    def health(self) -> dict[str, object]:
+        """How the alarms themselves do: the feed's `alarm_health`."""
+        alarms = self.book.open()
+        ok, zh, en = self._call_out_words()
+        viewers = set() if self._feed is None else self._feed.viewers
+        self._silent = {viewer: silent for viewer, silent in self._silent.items() if viewer in viewers}
+        return {
+            "open": len(alarms),
+            "unacknowledged": sum(alarm.calls for alarm in alarms),
+            "shelved": sum(alarm.shelved is not None for alarm in alarms),
+            "flood": self.book.flood.stands,
+            "in_10_min": self.book.flood.look(self._ground.clock_ms()),
+            "callout": {"ok": ok, "words_zh": zh, "words_en": en},
+            "screens": len(viewers),
+            "screens_silent": sum(self._silent.get(viewer, True) for viewer in viewers),
+        }
+
+    def _call_out_words(self) -> tuple[bool, str, str]:
+        if self.call_out is None:
+            return (
+                False,
+                "未设置：无人看屏幕时不会呼叫",
+                "not configured: nobody is called when no screen is watched",
+            )
+        return self.call_out.words()
+
+    # --- screens -------------------------------------------------------------------------------------------
+
+    def _hear_shown(self, viewer: Viewer, message: dict[str, Any]) -> None:
+        ids = message.get("ids")
+        for id in ids[:SHOWN_IDS_MAX] if isinstance(ids, list) else ():
+            alarm = self.book.get(id) if isinstance(id, str) else None
+            if alarm is not None and self.message(alarm, viewer.audience) is not None:
+                alarm.shown_ms = self._ground.clock_ms()
+
+    def _hear_sound(self, viewer: Viewer, message: dict[str, Any]) -> None:
+        self._silent[viewer] = message.get("may") is not True
