@@ -18,7 +18,7 @@ HARMLESS = re.compile(
     r"|github\.com/maplibre/maplibre-gl-js/blob/v[\d.]+/LICENSE\.txt)"
 )
 FIRST_LOAD_KIB_MAX = 500
-LATER = {"maplibre-gl-worker.js", "Admin.js", "wrapped.js"}
+LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "wrapped.js"}
 
 
 def test_index_names_only_files_that_exist() -> None:
@@ -46,6 +46,7 @@ def test_no_source_maps_and_stable_names() -> None:
     assert [name for name in names if name.endswith((".map", ".mjs"))] == []
     assert sorted(names) == [
         "Admin.js",
+        "Safety.js",
         "icon.svg",
         "index.css",
         "index.html",

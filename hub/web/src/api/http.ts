@@ -1,5 +1,6 @@
 /** The hub's HTTP beside the feed. Every call gives its answer or raises `ApiError` with the status. */
 import { decode } from '@msgpack/msgpack'
+import { isRecord } from '../feed/raw'
 import type { EventState, Seen } from '../feed/messages'
 
 const BASE = '/api/v1'
@@ -53,9 +54,11 @@ export const signOut = (): Promise<null> => ask('DELETE', '/session')
 
 const unitPath = (id: string): string => `/units/${encodeURIComponent(id)}`
 
-export async function values(id: string, signal: AbortSignal): Promise<Value[]> {
+/** The unit as the hub has it now: last values, and the state of a vehicle. */
+export async function unitNow(id: string, signal: AbortSignal): Promise<{ values: Value[]; vehicle: Record<string, unknown> | null }> {
   const body = await (await call(unitPath(id), { signal })).json()
-  return Array.isArray(body.values) ? body.values : []
+  const vehicle: unknown = body.vehicle_state ?? body.vehicle
+  return { values: Array.isArray(body.values) ? body.values : [], vehicle: isRecord(vehicle) ? vehicle : null }
 }
 
 export async function series(

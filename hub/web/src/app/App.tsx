@@ -3,6 +3,7 @@ import { signal } from '@preact/signals'
 import { door, line, selectedId } from './core'
 import { listOpen } from './listState'
 import { pane } from './pane'
+import { AlarmsDrawer } from '../panels/AlarmsDrawer'
 import { AlarmStrip } from '../panels/AlarmStrip'
 import { Banner } from '../panels/Banner'
 import { CommandDrawer } from '../panels/CommandDrawer'
@@ -17,11 +18,12 @@ import { UnitList } from '../panels/UnitList'
 
 export function App() {
   if (door.value !== 'in') return <SignIn />
-  const command = pane.value === 'command'
-  const giving = pane.value === 'orders'
-  const admin = pane.value === 'admin'
+  const open = pane.value
+  const giving = open === 'orders'
+  const admin = open === 'admin'
+  const drawer = open !== null && !admin
   return (
-    <div class={`page ${giving ? 'giving' : ''} ${giving || command || selectedId.value !== null ? 'with-detail' : ''} ${line.value === 'live' ? '' : 'not-live'} ${listOpen.value ? 'list-open' : ''}`}>
+    <div class={`page ${giving ? 'giving' : ''} ${drawer || selectedId.value !== null ? 'with-detail' : ''} ${line.value === 'live' ? '' : 'not-live'} ${listOpen.value ? 'list-open' : ''}`}>
       <TopBar />
       <div class="notices">
         <Banner />
@@ -33,11 +35,21 @@ export function App() {
       <main class="body" inert={admin}>
         <UnitList />
         <MapPane />
-        {command ? <CommandDrawer /> : giving ? <OrdersDrawer /> : <UnitDetail />}
+        {open === 'command' ? <CommandDrawer /> : giving ? <OrdersDrawer /> : open === 'alarms' ? <AlarmsDrawer /> : open === 'safety' ? <SafetyPane /> : <UnitDetail />}
       </main>
       {admin && <AdminPane />}
     </div>
   )
+}
+
+const Safety = signal<(() => preact.JSX.Element) | null>(null)
+
+/** Large, and not part of the first picture. */
+function SafetyPane() {
+  const View = Safety.value
+  if (View) return <View />
+  void import('../safety/Safety').then((loaded) => (Safety.value = loaded.Safety))
+  return <aside class="detail safety" />
 }
 
 const Admin = signal<(() => preact.JSX.Element) | null>(null)

@@ -5,16 +5,18 @@
  * when to look again. It beats four times a second even when nothing comes, because ages grow all the same.
  */
 import { batch, signal } from '@preact/signals'
-import { Alarms, type Alarm } from '../feed/alarms'
+import { Alarms } from '../feed/alarms'
 import { HubClock } from '../feed/clock'
 import type { AllClear, Commanders, FromHub, Hello, Link, Notice, OrderMessage, ReceiptsMessage, SaidMessage, TextMessage } from '../feed/messages'
 import { Notices } from '../feed/notices'
 import { withOrder } from '../feed/orders'
 import { FeedSocket, type Refusal } from '../feed/socket'
 import { Store } from '../feed/store'
-import { t as word } from '../i18n'
+import { say, t as word } from '../i18n'
+import { merged, type Shown } from '../laws/alarms'
 import { contact, FLAG_SOS, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { nameOrder } from '../laws/order'
+import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
 
 /** docs/feed.md: who has heard nothing for this long is not live. */
@@ -61,7 +63,7 @@ export const byeWhy = signal('')
 export const pulse = signal(0)
 export const roster = signal<Unit[]>([])
 export const counts = signal<Counts>({ total: 0, online: 0, stale: 0, lost: 0, sos: 0 })
-export const openAlarms = signal<Alarm[]>([])
+export const openAlarms = signal<Shown[]>([])
 export const openNotices = signal<Notice[]>([])
 /** Whose orders devices obey now. */
 export const commanders = signal<Commanders>(NOBODY)
@@ -125,6 +127,7 @@ function take(message: FromHub): void {
       clock.heard(message.t)
       alarms.clear()
       notices.clear()
+      clearSafety()
       commanders.value = NOBODY
       allClears.value = []
       messages.value = []
@@ -189,6 +192,10 @@ function take(message: FromHub): void {
     case 'bye':
       byeWhy.value = message.why
       if (message.why === 'signed_out') refuse('signed_out')
+      break
+    default:
+      takeSafety(message)
+      if (message.k === 'alarm') beat()
   }
 }
 
@@ -222,7 +229,7 @@ function beat(): void {
     silentS.value = Math.floor(quietMs / 1000)
     roster.value = list
     counts.value = count(list)
-    const open = alarms.open(store, pictureT)
+    const open = merged(toldAlarms(), alarms.open(store, pictureT), (id) => alarms.event(id), (cause) => [say('zh', cause), say('en', cause)])
     if (open.length > 0 || openAlarms.peek().length > 0) openAlarms.value = open
     const told = notices.shown(clock.now())
     if (told.length > 0 || openNotices.peek().length > 0) openNotices.value = told

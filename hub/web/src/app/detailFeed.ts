@@ -4,7 +4,7 @@
  * One loop at a time. A failed request keeps the last answer with its age, because an empty drawer says less.
  */
 import { effect, signal } from '@preact/signals'
-import { ApiError, eventsOf, linksOf, series, values, type DeviceLinks, type EventRow, type Series, type Value } from '../api/http'
+import { ApiError, eventsOf, linksOf, series, unitNow, type DeviceLinks, type EventRow, type Series, type Value } from '../api/http'
 import { clock, door, selectedId, store } from './core'
 
 const VALUES_MS = 2_000
@@ -24,6 +24,8 @@ export interface DetailData {
   /** The newest first. */
   events: EventRow[]
   links: DeviceLinks | undefined
+  /** State of a vehicle with its reasons, as the hub says it; null when it says none. */
+  vehicle: Record<string, unknown> | null
   /** Hub time of the last answer. */
   at: number
   /** 0 when the last request was answered, else the status; -1 when nobody answered. */
@@ -57,19 +59,19 @@ async function ask(id: string, round: number, signal: AbortSignal): Promise<void
   const before = detailData.peek()
   try {
     const now = clock.now()
-    const [list, events, links] = await Promise.all([values(id, signal), eventsOf(id, EVENTS_SHOWN, signal), linksOfUnit(id)])
+    const [{ values: list, vehicle }, events, links] = await Promise.all([unitNow(id, signal), eventsOf(id, EVENTS_SHOWN, signal), linksOfUnit(id)])
     let curves = before?.curves ?? []
-    if (!signal.aborted) detailData.value = { id, values: list, curves, events, links, at: clock.now(), failed: 0 }
+    if (!signal.aborted) detailData.value = { id, values: list, curves, events, links, vehicle, at: clock.now(), failed: 0 }
     if (round % CURVES_EVERY !== 0) return
     const wanted = CURVES.flatMap((name) => list.filter((value) => name.test(value.name)))
     if (wanted.length === 0) return
     const found = await series(id, wanted.map(({ name }) => name), now - CURVES_WINDOW_MS, now, CURVE_POINTS, signal)
     curves = wanted.flatMap((value) => (found[value.name]?.t.length ? [{ value, series: found[value.name]! }] : []))
-    if (!signal.aborted) detailData.value = { id, values: list, curves, events, links, at: clock.now(), failed: 0 }
+    if (!signal.aborted) detailData.value = { id, values: list, curves, events, links, vehicle, at: clock.now(), failed: 0 }
   } catch (error) {
     if (signal.aborted) return
     const failed = error instanceof ApiError ? error.status : -1
-    detailData.value = { id, values: before?.values ?? [], curves: before?.curves ?? [], events: before?.events ?? [], links: before?.links, at: before?.at ?? NaN, failed }
+    detailData.value = { id, values: before?.values ?? [], curves: before?.curves ?? [], events: before?.events ?? [], links: before?.links, vehicle: before?.vehicle ?? null, at: before?.at ?? NaN, failed }
   }
 }
 

@@ -7,9 +7,11 @@ import { counts, door, line, start } from './core'
 import { startDetailFeed } from './detailFeed'
 import { startDiagnostics } from './diagnostics'
 import { startKeyboard } from './keyboard'
+import { startSound } from './sound'
 import { startCommand } from '../command/command'
 import { enter } from './session'
 import './style.css'
+import './safety.css'
 import { theme } from './theme'
 
 effect(() => {
@@ -35,6 +37,7 @@ addEventListener('hashchange', () => {
 
 startDiagnostics()
 startKeyboard()
+startSound()
 startCommand()
 startDetailFeed()
 render(<App />, document.getElementById('app')!)

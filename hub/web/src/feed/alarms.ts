@@ -56,11 +56,18 @@ export interface Alarm {
 
 export const causeOf = (code: number): Cause | undefined => BY_CODE.get(code)?.cause
 
+/** Which flag of the picture says the same; 0 for none. */
+export const flagOf = (code: number | null): number => (code === null ? 0 : (BY_CODE.get(code)?.flag ?? 0))
+
 export class Alarms {
   private raised = new Map<string, FeedEvent>()
 
   clear(): void {
     this.raised.clear()
+  }
+
+  event(id: string): FeedEvent | undefined {
+    return this.raised.get(id)
   }
 
   apply(event: FeedEvent): void {

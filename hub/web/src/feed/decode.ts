@@ -12,10 +12,10 @@ import {
   type OrderMessage, type OrderTarget, type Picture, type ReceiptsMessage, type SaidMessage, type Seen, type TargetState, type TextMessage, type ToHub,
   type UnitMeta,
 } from './messages'
+import { FeedError, isRecord, needed, number, orNull, text, type Raw } from './raw'
+import { decodeSafety } from './decodeSafety'
 
-export class FeedError extends Error {}
-
-type Raw = Record<string, unknown>
+export { FeedError }
 
 const ROW_BYTES = { f64: 8, i32: 4, u32: 4, u16: 2, u8: 1 } as const
 const LAYERS = { f64: Float64Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array } as const
@@ -46,31 +46,13 @@ export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
     case 'receipts': return { k: 'receipts', seq: needed(message.seq, 'receipts.seq'), targets: targets(message.targets) } satisfies ReceiptsMessage
     case 'text': return textUp(message)
     case 'bye': return { k: 'bye', why: text(message.why) } satisfies Bye
-    default: return null
+    default: return decodeSafety(message)
   }
 }
 
 export function encode(message: ToHub): Uint8Array<ArrayBuffer> {
   return pack(message) as Uint8Array<ArrayBuffer>
 }
-
-/** A number, whichever of msgpack's forms it came in; NaN for nil. */
-function number(value: unknown, name: string): number {
-  if (typeof value === 'number') return value
-  if (typeof value === 'bigint') return Number(value)
-  if (value === null || value === undefined) return NaN
-  throw new FeedError(`feed: ${name} is ${typeof value}, needs a number`)
-}
-
-function needed(value: unknown, name: string): number {
-  const found = number(value, name)
-  if (Number.isNaN(found)) throw new FeedError(`feed: ${name} is missing`)
-  return found
-}
-
-const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value)
-const isMap = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value)
-const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** An order of a type that this screen does not know is none of ours to show. */
 function order(m: Raw): OrderMessage | null {
@@ -97,7 +79,7 @@ function order(m: Raw): OrderMessage | null {
 
 function targets(list: unknown): OrderTarget[] {
   if (!Array.isArray(list)) throw new FeedError('feed: order.targets is no list')
-  return list.filter(isMap).map((m) => {
+  return list.filter(isRecord).map((m) => {
     const target: OrderTarget = { unit: text(m.unit), state: text(m.state) as TargetState, sent: number(m.sent ?? 0, 'target.sent') }
     if (m.why !== undefined && m.why !== null) target.why = number(m.why, 'target.why')
     for (const name of RECEIPTS) {
@@ -126,6 +108,7 @@ function hello(m: Raw): Hello {
     drill: m.drill === true,
     ...(typeof m.role === 'string' && { role: m.role }),
     ...(Array.isArray(m.permissions) && { permissions: m.permissions.map(text) }),
+    ...(Array.isArray(m.parts) && { parts: m.parts.map(text) }),
   }
 }
 
@@ -147,7 +130,7 @@ function unitMeta(u: Raw): UnitMeta {
     device: number(u.device, 'unit.device'),
     stale_s: needed(u.stale_s, 'unit.stale_s'),
     lost_s: needed(u.lost_s, 'unit.lost_s'),
-    ...(isMap(u.reported) && { reported: { source: text(u.reported.source), by: text(u.reported.by) } }),
+    ...(isRecord(u.reported) && { reported: { source: text(u.reported.source), by: text(u.reported.by) } }),
   }
 }
 
@@ -203,7 +186,7 @@ function event(m: Raw): FeedEvent {
 }
 
 function seen(value: unknown): Seen | null {
-  return isMap(value) ? { by: text(value.by), t: number(value.t, 'seen.t'), heard: value.heard === true } : null
+  return isRecord(value) ? { by: text(value.by), t: number(value.t, 'seen.t'), heard: value.heard === true } : null
 }
 
 function said(m: Raw): SaidMessage {

@@ -1,6 +1,8 @@
 /**
  * The messages of docs/feed.md as types. Nothing here does anything: `decode.ts` makes them from bytes.
  */
+import type { SafetyMessage } from './safety'
+
 export const KINDS = ['person', 'vehicle', 'drone', 'vessel', 'base'] as const
 export type Kind = (typeof KINDS)[number]
 
@@ -54,7 +56,7 @@ export const HAPPENINGS_FROM = 64
 /** `phase` from here on means that the event is over. */
 export const PHASE_CLEARED = 2
 
-export interface Hello { k: 'hello'; v: number; t: number; realm: string; tick_ms: number; name: string; drill: boolean; role?: string; permissions?: string[] }
+export interface Hello { k: 'hello'; v: number; t: number; realm: string; tick_ms: number; name: string; drill: boolean; role?: string; permissions?: string[]; parts?: string[] }
 export interface Meta { k: 'meta'; units: UnitMeta[] }
 export interface Picture {
   k: 'snap' | 'tick'
@@ -155,5 +157,8 @@ export interface TextMessage { k: 'text'; id: string; unit: string; slot: number
 
 export type FromHub =
   | Hello | Meta | Picture | FeedEvent | Link | Bye | Gone | Notice | Commanders | AllClear | SaidMessage | OrderMessage | ReceiptsMessage
-  | TextMessage
-export type ToHub = { k: 'resume'; seq: number } | { k: 'pause' } | { k: 'go' }
+  | TextMessage | SafetyMessage
+export type ToHub =
+  | { k: 'resume'; seq: number } | { k: 'pause' } | { k: 'go' }
+  /** Alarms that stand on this screen before somebody's eyes; whether this browser makes sound. */
+  | { k: 'shown'; ids: string[] } | { k: 'sound'; may: boolean }

@@ -105,7 +105,8 @@ export class FeedSocket {
     this.send({ k: 'resume', seq: this.lastSeq })
   }
 
-  private send(message: ToHub): void {
+  /** Dropped while there is no line: whoever tells tells it again after `hello`. */
+  send(message: ToHub): void {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(encode(message))
   }
 

@@ -1,6 +1,8 @@
+import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
+  ...enSafety,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

@@ -11,6 +11,7 @@ import { Points, VERTEX_BYTES } from './points'
 import { scene, type Mark, type Scene } from './scene'
 import { drawAbove, drawBelow, type Look } from './strokes'
 import { screenX, screenY, type View } from './view'
+import { drawZones, type ZoneScene } from './zoneStrokes'
 
 const PICK_PX = 24
 /** Without WebGL whole symbols are drawn for this many, dots for the rest. */
@@ -28,6 +29,7 @@ export class Overlay {
   private look: Look
   private selectedSlot: number | undefined
   private waiting = false
+  private zoned: ZoneScene = { zones: [], signal: null, search: null, drawing: null, pointer: null }
 
   constructor(
     container: HTMLElement,
@@ -46,7 +48,7 @@ export class Overlay {
     this.below = layer('below')
     this.middle = layer('middle')
     this.above = layer('above')
-    this.look = { theme, cut: false, blinkOn: true }
+    this.look = { theme, cut: false, blinkOn: true, answered: new Set() }
     this.atlas = drawAtlas(theme, devicePixelRatio)
     this.startGl()
     // A lost context draws nothing and says nothing: symbols would vanish while the screen looks live.
@@ -79,6 +81,15 @@ export class Overlay {
   select(slot: number | undefined): void {
     this.selectedSlot = slot
     this.refresh()
+  }
+
+  setZones(zoned: ZoneScene): void {
+    this.zoned = zoned
+    this.refresh()
+  }
+
+  setAnswered(answered: ReadonlySet<number>): void {
+    this.look = { ...this.look, answered }
   }
 
   setCut(cut: boolean): void {
@@ -152,7 +163,9 @@ export class Overlay {
     for (const canvas of [this.below, this.middle, this.above]) fit(canvas, view, dpr)
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches
     this.look.blinkOn = still || Math.floor(performance.now() / 500) % 2 === 0
-    drawBelow(cleared(this.below, view, dpr), view, this.now, this.store.trails, this.look)
+    const bottom = cleared(this.below, view, dpr)
+    drawZones(bottom, view, this.zoned, this.look.theme)
+    drawBelow(bottom, view, this.now, this.store.trails, this.look)
     if (this.points) this.points.draw(view, dpr, this.look.cut ? 1 : 0)
     const top = cleared(this.above, view, dpr)
     if (!this.points) this.drawByCanvas(top, view)

@@ -6,7 +6,8 @@ import { octagon } from './glyphs'
 import type { Mark, Scene } from './scene'
 import { latOf, lonOf, mercatorX, mercatorY, pxPerMetre, screenX, screenY, type View } from './view'
 
-export interface Look { theme: Theme; cut: boolean; blinkOn: boolean }
+/** `answered`: slots whose call for help somebody has answered; only the others blink. */
+export interface Look { theme: Theme; cut: boolean; blinkOn: boolean; answered: ReadonlySet<number> }
 
 interface Inks { text: string; halo: string; muted: string; trail: string; doubt: string; selected: string; sos: string; high: string }
 
@@ -165,7 +166,7 @@ function drawDanger(g: CanvasRenderingContext2D, x: number, y: number, mark: Mar
   g.lineJoin = 'round'
   ring(inner, 6.5, inks.halo)
   ring(inner, 4, ink)
-  if (!look.blinkOn) return
+  if (!look.blinkOn && mark.state === 'sos' && !look.answered.has(mark.slot)) return
   ring(outer, 5.5, inks.halo)
   ring(outer, 3, ink)
 }

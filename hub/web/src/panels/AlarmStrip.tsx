@@ -1,63 +1,77 @@
 /**
- * Who needs help now. Rows stand above the map and push it down, so nothing covers them and they cover nothing.
+ * Who needs help now: three rows and a count, above the map, which they push down: nothing covers them, they cover nothing.
  *
- * A click shows the unit. "Seen" tells every screen and the wearer; the alarm stays open until it is over.
+ * A click shows the unit; the button or `space` says that one has seen it. Somebody in danger is never only a number: those
+ * beyond the rows stand by name in the last line.
  */
 import { computed, signal } from '@preact/signals'
-import { clock, openAlarms, pulse, store } from '../app/core'
+import { useEffect, useRef } from 'preact/hooks'
+import { clock, openAlarms, pulse, selectedId, store } from '../app/core'
+import { openPane, pane } from '../app/pane'
+import { drawn } from '../app/shown'
 import { showUnit } from '../app/show'
-import { isSeen, type Alarm } from '../feed/alarms'
+import { maySound, wake } from '../app/sound'
 import { t } from '../i18n'
-import { ageS } from '../laws/contact'
-import { ageText, clockText } from '../laws/words'
-import { measuredText, SeenPart } from './EventWords'
-import { StateSign } from './signs'
+import { isAnswered, rows, type Row } from '../laws/alarms'
+import { AlarmRow } from './AlarmRow'
+import { namesOf, wordsOf } from './alarmWords'
+import { PrioritySign } from './signs'
 
 const ROWS = 3
-const SPOKEN: ReadonlySet<string> = new Set(['sos', 'fall', 'mandown', 'turn_back'])
+/** On a phone with an open drawer one row is left, and names: else nothing could be done about it. */
+const ROWS_NARROW = 1
+const phone = matchMedia('(max-width: 700px)')
+const narrow = signal(phone.matches)
+phone.addEventListener('change', () => (narrow.value = phone.matches))
+const NAMED_MAX = 12
 const all = signal(false)
-const spoken = computed(() => openAlarms.value.filter((alarm) => SPOKEN.has(alarm.cause) && !isSeen(alarm)).map(words).join('；'))
-
-function words(alarm: Alarm): string {
-  return t('say_alarm', { callsign: store.meta(alarm.slot)?.callsign ?? '', cause: t(alarm.cause) })
-}
+const spoken = computed(() => openAlarms.value.filter((alarm) => alarm.priority === 1 && !isAnswered(alarm))
+  .map((alarm) => t('say_alarm', { callsign: namesOf(alarm), cause: wordsOf(alarm) })).join('；'))
 
 export function AlarmStrip() {
-  const open = openAlarms.value
-  const rest = open.length - ROWS
+  const box = useRef<HTMLElement>(null)
+  // A shelf ends without a message.
+  void pulse.value
+  const list = rows(openAlarms.value, clock.now())
+  const most = narrow.value && (pane.value !== null || selectedId.value !== null) ? ROWS_NARROW : ROWS
+  const shelved = openAlarms.value.length - list.reduce((sum, { others }) => sum + 1 + others.length, 0)
+  useEffect(() => {
+    drawn([...(box.current?.querySelectorAll<HTMLElement>('[data-alarm-id]') ?? [])].map((one) => one.dataset.alarmId!))
+  })
   return (
-    <section class={`alarms ${all.value ? 'all' : ''}`} aria-label={t('alarms')}>
+    <section ref={box} class={`alarms ${all.value ? 'all' : ''}`} aria-label={t('alarms')}>
       <div class="spoken" role="alert" aria-live="assertive">{spoken}</div>
       <div class="alarm-rows">
-        {(all.value ? open : open.slice(0, ROWS)).map((alarm) => <Row key={alarm.key} alarm={alarm} />)}
+        {(all.value ? list : list.slice(0, most)).map((row) => <AlarmRow key={row.alarm.id} row={row} />)}
       </div>
-      {rest > 0 && (
-        <button class="more" onClick={() => (all.value = !all.value)}>
-          {all.value ? t('alarm_less') : t('alarm_more', { n: rest })}
-        </button>
-      )}
+      <Rest rest={list.slice(most)} shelved={shelved} />
+      {list.length > 0 && !maySound.value && <button class="no-sound" data-testid="no-sound" onClick={wake}>{t('sound_off')}</button>}
     </section>
   )
 }
 
-function Row({ alarm }: { alarm: Alarm }) {
-  void pulse.value
-  const meta = store.meta(alarm.slot)
-  if (!meta) return null
-  const age = ageS(clock.now(), store.col.t_fix[alarm.slot]!)
-  const latest = alarm.events.at(-1)
-  const measured = latest ? measuredText(latest) : ''
+function Rest({ rest, shelved }: { rest: Row[]; shelved: number }) {
+  const grave = rest.filter(({ alarm }) => alarm.priority === 1)
+  if (rest.length === 0 && shelved === 0) return null
   return (
-    <div class={`alarm alarm-${alarm.cause} ${isSeen(alarm) ? 'seen' : ''}`} data-testid="alarm-row" data-unit-id={meta.id} data-cause={alarm.cause} onClick={() => showUnit(meta.id)}>
-      <StateSign state={alarm.cause} />
-      <strong>{t(alarm.cause)}</strong>
-      <strong class="name">{meta.callsign}</strong>
-      {measured && <span class="measured">{measured}</span>}
-      <span class="team">{meta.team}</span>
-      {!Number.isNaN(alarm.since) && <span class="since">{t('alarm_since', { t: clockText(alarm.since) })}{alarm.late ? ` · ${t('alarm_late')}` : ''}</span>}
-      <span class="where">{Number.isNaN(age) ? t('alarm_no_place') : t('alarm_last', { age: ageText(age) })}</span>
-      <SeenPart events={alarm.events} team={meta.team} />
-      <button class="go">{t('alarm_go')} ›</button>
+    <div class="alarm-rest">
+      {rest.length > 0 && (
+        <button class="more" data-testid="alarm-more" onClick={() => (all.value = !all.value)}>
+          {all.value ? t('alarm_less') : t('alarm_more', { n: rest.length })}
+        </button>
+      )}
+      {!all.value && grave.slice(0, NAMED_MAX).map(({ alarm }) => (
+        <button key={alarm.id} class={`grave ${isAnswered(alarm) ? 'seen' : 'calls'}`} data-alarm-id={alarm.id} onClick={() => showFirst(alarm.slots)}>
+          <PrioritySign priority={1} size={16} /> {namesOf(alarm)}
+        </button>
+      ))}
+      {!all.value && grave.length > NAMED_MAX && <b>+{grave.length - NAMED_MAX}</b>}
+      {shelved > 0 && <button class="shelved" data-testid="shelved-count" onClick={() => openPane('alarms')}>{t('shelved_n', { n: shelved })}</button>}
     </div>
   )
+}
+
+function showFirst(slots: readonly number[]): void {
+  const meta = slots.length > 0 ? store.meta(slots[0]!) : undefined
+  if (meta) showUnit(meta.id)
 }

@@ -1,14 +1,20 @@
 /** The map's place in the page: makes ground and overlay, and hands them what changes. */
 import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import { clock, line, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
+import { clock, line, openAlarms, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
+import { addPoint, drawing, pointer } from '../app/drawing'
+import { layers } from '../app/layers'
+import { zones } from '../app/safety'
 import { pick, setFly } from '../app/show'
 import { theme } from '../app/theme'
 import { lang, t } from '../i18n'
+import { isAnswered, isSos } from '../laws/alarms'
 import type { Ground } from '../map/ground'
 import { MaplibreGround } from '../map/maplibreGround'
 import { Overlay } from '../map/overlay'
 import { PlainGround } from '../map/plainGround'
+import { latOf, lonOf } from '../map/view'
+import type { Position } from '../feed/safety'
 
 const plain = signal(false)
 let ground: Ground | null = null
@@ -26,6 +32,13 @@ function makeGround(container: HTMLElement): Ground {
   }
   plain.value = true
   return new PlainGround(container, theme.peek(), lang.peek())
+}
+
+/** Whose call for help somebody has answered, all of it. */
+function answered(): Set<number> {
+  const calls = openAlarms.value.filter(isSos)
+  const waits = new Set(calls.filter((alarm) => !isAnswered(alarm)).flatMap(({ slots }) => slots))
+  return new Set(calls.flatMap(({ slots }) => slots).filter((slot) => !waits.has(slot)))
 }
 
 /** Everyone with a position, with a little room around; false when there is nobody. */
@@ -48,12 +61,20 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
   setFly((lon, lat) => made.flyTo(lon, lat))
   trailFetcher.inView = () => overlay.inView
   trailFetcher.onChange = () => overlay.refresh()
+  const place = (x: number, y: number): Position => {
+    const { cx, cy, worldPx, widthPx, heightPx } = made.view()
+    return [lonOf(cx + (x - widthPx / 2) / worldPx), latOf(cy + (y - heightPx / 2) / worldPx)]
+  }
   made.onClick((x, y) => {
+    if (drawing.peek()) return addPoint(place(x, y))
     const slot = overlay.pick(x, y)
     if (slot === undefined) select(null)
     else pick(store.meta(slot)!.id)
   })
-  made.onHover((x, y) => made.setPointer(overlay.pick(x, y) !== undefined))
+  made.onHover((x, y) => {
+    if (drawing.peek()) pointer.value = place(x, y)
+    made.setPointer(drawing.peek() !== null || overlay.pick(x, y) !== undefined)
+  })
   const stops = [
     theme.subscribe((now) => {
       made.setTheme(now)
@@ -64,8 +85,10 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
       void pulse.value
       const id = selectedId.value
       overlay.setCut(line.value !== 'live')
+      overlay.setAnswered(answered())
       overlay.select(id === null ? undefined : store.slotOf(id))
     }),
+    effect(() => overlay.setZones({ zones: zones.value, signal: layers.value.signal, search: layers.value.search, drawing: drawing.value, pointer: pointer.value })),
     showAllOnce(),
   ]
   return () => stops.forEach((stop) => stop())

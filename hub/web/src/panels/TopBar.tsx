@@ -7,8 +7,10 @@ import { theme, toggleTheme } from '../app/theme'
 import { leaveCommand } from '../command/command'
 import { lang, setLang, t } from '../i18n'
 import { clockText } from '../laws/words'
+import { AlarmsChip } from './AlarmsDrawer'
 import { CommandChip } from './CommandDrawer'
 import { OrdersChip } from './OrdersDrawer'
+import { SafetyChip } from './SafetyChip'
 import { StateSign } from './signs'
 
 /** A broker that is connected and brings nothing for so long may be hanging. */
@@ -24,6 +26,8 @@ export function TopBar() {
       <Broker />
       <CommandChip />
       <OrdersChip />
+      <AlarmsChip />
+      <SafetyChip />
       <Counts />
       <Switches />
     </header>

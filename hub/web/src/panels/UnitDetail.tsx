@@ -17,6 +17,8 @@ import { Spark } from './Spark'
 import { StateSign, UnitSign } from './signs'
 import { UnitEvents, UnitMessages } from './UnitEvents'
 import { UnitTalk } from './UnitTalk'
+import { has } from '../app/parts'
+import { VehicleStatePart } from './VehicleState'
 
 export function UnitDetail() {
   const id = selectedId.value
@@ -47,6 +49,7 @@ export function UnitDetail() {
       <Countdown />
       <Position slot={slot} />
       <UnitEvents slot={slot} />
+      {meta.kind === 'vehicle' && !meta.reported && has('vehicles') && <VehicleStatePart key={`vehicle ${id}`} id={id} />}
       <UnitTalk key={id} slot={slot} />
       <UnitMessages slot={slot} />
       <Facts slot={slot} />

@@ -6,7 +6,9 @@ import type { EventRow } from '../api/http'
 import { t } from '../i18n'
 import { ageText, clockText } from '../laws/words'
 import { codeWords, measuredText, SeenPart } from './EventWords'
-import { StateSign } from './signs'
+import { Answer } from './AlarmRow'
+import { adviceOf, sinceText, wordsOf } from './alarmWords'
+import { PrioritySign, StateSign } from './signs'
 
 const MESSAGES_SHOWN = 8
 
@@ -14,10 +16,11 @@ export function UnitEvents({ slot }: { slot: number }) {
   void pulse.value
   const rows = detailData.value?.events ?? []
   const team = store.meta(slot)!.team
-  const open = openAlarms.value.filter((alarm) => alarm.slot === slot).flatMap(({ events }) => events)
+  const open = openAlarms.value.filter(({ slots }) => slots.includes(slot)).flatMap(({ events }) => events)
   const openIds = new Set(open.map(({ id }) => id))
   const past = rows.filter(({ id, state }) => !openIds.has(id) && (state === 'cleared' || state === 'happened'))
-  if (open.length === 0 && past.length === 0) return null
+  const ruled = openAlarms.value.filter(({ slots, events }) => slots.includes(slot) && events.length === 0)
+  if (open.length === 0 && past.length === 0 && ruled.length === 0) return null
   return (
     <section class="events" data-testid="unit-events">
       <h3>{t('events')}</h3>
@@ -28,6 +31,15 @@ export function UnitEvents({ slot }: { slot: number }) {
           <span class="when">{clockText(event.t_event)} · {ageText((clock.now() - event.t_event) / 1000)}</span>
           {measuredText(event) && <span class="what">{measuredText(event)}</span>}
           <SeenPart events={[event]} team={team} />
+        </div>
+      ))}
+      {ruled.map((alarm) => (
+        <div class="event open" key={alarm.id}>
+          <PrioritySign priority={alarm.priority} />
+          <strong>{wordsOf(alarm)}</strong>
+          <span class="when">{sinceText(alarm, clock.now())}</span>
+          {adviceOf(alarm) && <span class="what">{adviceOf(alarm)}</span>}
+          <Answer alarm={alarm} />
         </div>
       ))}
       {past.map((event) => <Past key={event.id} event={event} />)}

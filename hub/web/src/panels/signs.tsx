@@ -1,6 +1,8 @@
 /** Signs of the panels: the same shapes as on the map. */
 import type { Branch, Kind } from '../feed/messages'
 import type { Cause } from '../feed/alarms'
+import type { Priority } from '../feed/safety'
+import { t } from '../i18n'
 import type { Contact, State } from '../laws/contact'
 import { BRANCH_GLYPHS, KIND_FRAMES, octagon, REPORTED_SCALE } from '../map/glyphs'
 
@@ -35,6 +37,21 @@ export function StateSign({ state: of }: { state: State | Cause }) {
       {state === 'stale' && <path d="M10 3.5a6.5 6.5 0 0 0 0 13z" class="solid" />}
       {state === 'lost' && <circle cx="10" cy="10" r="7" class="line" stroke-dasharray="3.6 2.7" />}
       {state === 'unheard' && <path d="M5.5 10h9" class="line" />}
+    </svg>
+  )
+}
+
+const RING = octagon(12.5).map(([x, y]) => `${(x + 14).toFixed(2)},${(y + 14).toFixed(2)}`).join(' ')
+const CORE = octagon(8.5).map(([x, y]) => `${(x + 14).toFixed(2)},${(y + 14).toFixed(2)}`).join(' ')
+
+/** How grave, as a shape: octagon in a ring, triangle, square, dot. Colour only repeats it. */
+export function PrioritySign({ priority, size = 26 }: { priority: Priority; size?: number }) {
+  return (
+    <svg class={`sign sign-p${priority}`} viewBox="0 0 28 28" width={size} height={size} role="img" aria-label={t(`priority_${priority}`)}>
+      {priority === 1 && <><polygon class="ring line" points={RING} /><polygon points={CORE} class="solid" /><path d="M14 9.5v5.5M14 17.2v1.6" class="cut" /></>}
+      {priority === 2 && <><path d="M14 3L26 24.5H2z" class="solid" /><path d="M14 11v6.5M14 20v1.8" class="cut" /></>}
+      {priority === 3 && <rect x="4" y="4" width="20" height="20" rx="2" class="solid" />}
+      {priority === 4 && <circle cx="14" cy="14" r="7" class="solid" />}
     </svg>
   )
 }

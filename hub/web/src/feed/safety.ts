@@ -1,0 +1,176 @@
+/** The messages of hub.safety as types: docs/alarms.md, zones.md, entry.md, rollcall.md, warnings.md, stations.md. */
+
+/** 1 is somebody in danger now: never shelved, never grouped away. */
+export type Priority = 1 | 2 | 3 | 4
+export type AlarmState = 'raised' | 'acknowledged' | 'cleared' | 'closed'
+export interface Why { name: string; value: string | number; unit: string; t: number | null }
+
+export interface AlarmMessage {
+  k: 'alarm'
+  id: string
+  kind: string
+  priority: Priority
+  state: AlarmState
+  open: boolean
+  units: string[]
+  slots: number[]
+  zh: string
+  en: string
+  advice_zh: string
+  advice_en: string
+  why: Why[]
+  lat: number | null
+  lon: number | null
+  cause: string
+  group: string | null
+  /** By the device or the cause; `t_hub` is when the hub heard of it. */
+  t_raised: number
+  t_hub: number
+  late: boolean
+  t_cleared: number | null
+  seen: { by: string; t: number } | null
+  shelved: { by: string; until: number; why: string } | null
+  /** The edge's own event that it is, and its code. */
+  event: string | null
+  code: number | null
+  escalation: number
+  count: number
+  sound: boolean
+}
+
+export interface AlarmHealth {
+  k: 'alarm_health'
+  open: number
+  unacknowledged: number
+  shelved: number
+  flood: boolean
+  in_10_min: number
+  callout: { ok: boolean; words_zh: string; words_en: string } | null
+  screens: number
+  screens_silent: number
+}
+
+export type Position = [number, number]
+export type Geometry =
+  | { type: 'Point'; coordinates: Position }
+  | { type: 'LineString'; coordinates: Position[] }
+  | { type: 'Polygon'; coordinates: Position[][] }
+  | { type: 'MultiPolygon'; coordinates: Position[][][] }
+
+export interface ZoneMessage {
+  k: 'zone'
+  id: string
+  name: string
+  kind: string
+  shape: string
+  geometry: Geometry | null
+  /** Where it is now: a moving or growing zone is not where it was drawn. */
+  now: Geometry | null
+  colour: string
+  source: string
+  from_utc_ms: number | null
+  until_utc_ms: number | null
+  follows: string
+  grows_mps: number
+  agency: string
+  by: string
+  note: string
+  inside: number[]
+  unsure: number[]
+  gone: boolean
+}
+
+export interface AirMember {
+  unit: string | null
+  person: string
+  name: string
+  bar: number | null
+  t_bar: number | null
+  minutes_left: number | null
+  turn_back_s: number | null
+  by_hand: boolean
+  stale: boolean
+}
+export interface RetreatTerm { name: string; zh: string; en: string; value: number | null; unit: string }
+export interface AirTeam {
+  id: string
+  name: string
+  zh: string
+  en: string
+  state: string
+  members: AirMember[]
+  lowest: string | null
+  turn_back_s: number | null
+  egress_s: number | null
+  retreat: { recommend: boolean; binding: string; margin_s: number | null; zh: string; en: string; terms: RetreatTerm[] } | null
+}
+export interface AirMessage { k: 'air'; teams: AirTeam[] }
+
+export const ROLL_STATES = ['unconfirmed', 'stale', 'refused', 'voice', 'confirmed'] as const
+export type RollState = (typeof ROLL_STATES)[number]
+export interface RollPerson { key: string; unit: string | null; person: string; name: string; state: RollState; by: string; t: number | null }
+export interface RollMessage {
+  k: 'roll'
+  id: string
+  target: string
+  by: string
+  reason: string
+  t: number | null
+  ended: number | null
+  counts: Record<RollState, number>
+  people: RollPerson[]
+}
+
+export interface EvacuationPerson { unit: string | null; person: string; name: string; delivered: number | null; seen: number | null; acknowledged: number | null }
+export interface EvacuationMessage {
+  k: 'evacuation'
+  id: string
+  target: string
+  by: string
+  t: number | null
+  over: boolean
+  people: EvacuationPerson[]
+  /** Who has not acknowledged: ids of units or of people by hand. */
+  not: string[]
+}
+
+export interface WarningMessage {
+  k: 'warning'
+  id: string
+  state: string
+  colour: string
+  event: string
+  zh: string
+  en: string
+  description: string
+  instruction: string
+  sender: string
+  source: string
+  from_utc_ms: number | null
+  until_utc_ms: number | null
+  /** What of it the hub could not read: places, codes. */
+  not_understood: string[]
+  gone: boolean
+}
+
+/** Coinciding exceedances, for a person to issue or to dismiss. */
+export interface DraftMessage {
+  k: 'warning_draft'
+  id: string
+  state: string
+  colour: string
+  zh: string
+  en: string
+  rule: string
+  t_utc_ms: number | null
+  lat_deg: number
+  lon_deg: number
+  radius_m: number
+  inputs: { station: string; quantity: string; value: number; threshold: number; unit: string; t: number | null }[]
+}
+
+export interface StationValue { name: string; zh: string; en: string; value: number | null; unit: string; threshold: number | null; over: boolean; t: number | null }
+export interface StationMessage { k: 'station'; id: string; name: string; kind: string; source: string; lat: number | null; lon: number | null; values: StationValue[] }
+
+export type SafetyMessage =
+  | AlarmMessage | AlarmHealth | ZoneMessage | AirMessage | RollMessage | EvacuationMessage | WarningMessage | DraftMessage | StationMessage
