@@ -423,6 +423,8 @@ class Hub:
         log.info("picture rebuilt from %d frames in %.1f s", shown, time.monotonic() - began)
 
     def _close(self) -> None:
+        for part in getattr(self, "parts", ()):
+            part.close()
         self._writer.shutdown()
         self._readers.shutdown()
         with self.trouble.noting("notices"):

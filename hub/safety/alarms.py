@@ -6,29 +6,27 @@ Enters: conditions of other parts (`tell`), devices' events, what people and scr
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from hub.errors import SettingsError
 from hub.identity.permissions import Audience, Principal
 from hub.live.events import Event
 from hub.live.feed import Feed, Viewer
+from hub.safety import callout
 from hub.safety.alarm import Alarm
 from hub.safety.alarm_book import AlarmBook
-from hub.safety.condition import Condition
+from hub.safety.callout import CallOut
+from hub.safety.condition import Condition, Input, Priority
 from hub.safety.part import Ground, Maker, Part
 
 KIND = "alarm"
 SHOWN_MS = 5_000
 """A critical alarm that no screen says it shows for so long is called out by other means."""
 SHOWN_IDS_MAX = 500
+NAMED_MAX = 3
+"""Callsigns in the words of a call."""
 ESCALATIONS_MAX = 1_000
 """Escalations that wait to be recorded; beyond it the oldest is only on the screens."""
-
-
-class CallOut(Protocol):
-    """Who calls when no screen does."""
-
-    def call(self, alarm: Alarm, now_ms: int) -> None: ...
-    def words(self) -> tuple[bool, str, str]: ...
 
 
 class Alarms(Part):
@@ -39,13 +37,14 @@ class Alarms(Part):
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self.book = AlarmBook()
-        self.call_out: CallOut | None = None
+        self.call_out = CallOut([], "", ground.clock_ms)
         self._feed: Feed | None = None
         self._silent: dict[Viewer, bool] = {}
         self._unkept: dict[str, None] = {}
         self._escalations: deque[dict[str, object]] = deque(maxlen=ESCALATIONS_MAX)
         self._called: dict[str, int] = {}
         self._health: dict[str, object] = {}
+        self._since_ms = ground.clock_ms()
 
     # --- what other parts use ------------------------------------------------------------------------------
 
@@ -68,6 +67,11 @@ class Alarms(Part):
     # --- the part ------------------------------------------------------------------------------------------
 
     def load(self) -> None:
+        try:
+            ways = callout.read(self._ground.data / "callout.toml", self._ground.data)
+            self.call_out = CallOut(ways, "", self._ground.clock_ms)
+        except SettingsError as err:
+            self.call_out = CallOut([], str(err), self._ground.clock_ms)
         kept = self._ground.registry.documents.all(KIND).values()
         self.book.restore((Alarm.of(one) for one in kept), self._ground.clock_ms())
         for event in self._ground.events.all():
@@ -92,21 +96,42 @@ class Alarms(Part):
             self._escalations.append(said)
         self.book.escalated.clear()
         self._call(now_ms)
+        self.call_out.look(now_ms)
+        self.book.tell("callout", self._failing(), now_ms)
 
     def _call(self, now_ms: int) -> None:
         """Whoever is in danger and on no screen. Once an alarm, until it calls anew."""
         for alarm in self.book.open():
             unseen = alarm.shown_ms is None or alarm.shown_ms < alarm.t_began
-            if alarm.priority > 1 or not alarm.calls or not unseen or now_ms - alarm.t_began < SHOWN_MS:
+            if (
+                alarm.priority > 1
+                or not alarm.calls
+                or not unseen
+                or now_ms - max(alarm.t_began, self._since_ms) < SHOWN_MS
+            ):
                 continue
             if self._called.get(alarm.id) != alarm.t_began:
                 self._called[alarm.id] = alarm.t_began
-                if self.call_out is not None:
-                    self.call_out.call(alarm, now_ms)
+                rows, slots = self._ground.units.rows, self._ground.units.slot_by_id
+                names = [rows[slots[unit]].callsign for unit in alarm.units if unit in slots]
+                self.call_out.call(" ".join((f"{alarm.zh} {alarm.en}", *names[:NAMED_MAX])))
         if len(self._called) > 2 * SHOWN_IDS_MAX:
             self._called = {
                 id: t for id, t in self._called.items() if (one := self.book.get(id)) and one.is_open
             }
+
+    def _failing(self) -> list[Condition]:
+        """A way that does not work is known before it is needed."""
+        return [
+            Condition(
+                f"callout:{name}", "callout", Priority.HIGH, (), f"呼叫不通：{callout.WORDS_ZH[name]}",
+                f"Call-out fails: {name}", (Input("why", why[:200]),),
+            )
+            for name, why in self.call_out.failing.items()
+        ]  # fmt: skip
+
+    def close(self) -> None:
+        self.call_out.close()
 
     def keep(self) -> None:
         documents = self._ground.registry.documents
@@ -185,12 +210,6 @@ class Alarms(Part):
         }
 
     def _call_out_words(self) -> tuple[bool, str, str]:
-        if self.call_out is None:
-            return (
-                False,
-                "未设置：无人看屏幕时不会呼叫",
-                "not configured: nobody is called when no screen is watched",
-            )
         return self.call_out.words()
 
     # --- screens -------------------------------------------------------------------------------------------

@@ -71,6 +71,9 @@ class Part:
         """What a new screen is told after its first snapshot."""
         return ()
 
+    def close(self) -> None:
+        """The hub ends."""
+
     def gauges(self) -> dict[str, float]:
         """For /metrics."""
         return {}

@@ -48,6 +48,7 @@ EXPECTED: dict[tuple[str, str], str | tuple[str, ...]] = {
     ("GET", "/api/v1/events"): ("picture",),
     ("GET", "/api/v1/alarms"): ("picture",),
     ("GET", "/api/v1/alarms/health"): ("picture",),
+    ("POST", "/api/v1/alarms/callout/test"): ("shelve", "in person"),
     ("GET", "/api/v1/alarms/{id}"): ("picture",),
     ("POST", "/api/v1/alarms/{id}/acknowledge"): ("acknowledge", "in person"),
     ("POST", "/api/v1/alarms/{id}/shelve"): ("shelve", "in person"),

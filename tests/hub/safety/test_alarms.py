@@ -13,6 +13,7 @@ from hub.live.feed import Viewer
 from hub.safety.alarm import Alarm
 from hub.safety.alarm_book import CLOSED_MAX, ESCALATE_MS, GROUP_MIN, SHELVE_MS_MAX, AlarmBook
 from hub.safety.alarms import SHOWN_MS
+from hub.safety.callout import CallOut
 from hub.safety.condition import Condition, Input, Priority
 from hub.safety.flood import SPAN_MS, Flood
 from hub.safety.kinds import KINDS, OF_CODE, kind_of_code
@@ -376,15 +377,13 @@ def test_a_team_leader_takes_the_own_team_only(enrolled: Any, new_browser: Any, 
     assert (answer.status_code, "your team" in answer.json()["detail"]) == (403, True)
 
 
-class Calling:
+class Calling(CallOut):
     def __init__(self) -> None:
+        super().__init__([], "", lambda: T0)
         self.called: list[str] = []
 
-    def call(self, alarm: Alarm, now_ms: int) -> None:
-        self.called.append(alarm.id)
-
-    def words(self) -> tuple[bool, str, str]:
-        return True, "", ""
+    def call(self, words: str) -> None:
+        self.called.append(words)
 
 
 def test_somebody_is_called_when_no_screen_says_it_shows_it(enrolled: Any, bench: Any) -> None:
@@ -393,16 +392,31 @@ def test_somebody_is_called_when_no_screen_says_it_shows_it(enrolled: Any, bench
     me = enrolled.sign_in.session(enrolled.sign_in.sign_in(enrolled.sign_in.new_token("王海")).cookie)
     viewer = Viewer(me)
     enrolled.feed.join(viewer)
-    alarms.hear([sos(1), sos(2)])
+    alarms.hear([sos(1), sos(2, code=EventCode.MAN_DOWN)])
     enrolled.feed.hear(viewer, {"k": "shown", "ids": ["7-1", "nothing", 5]})
     alarms.look(bench.clock() + SHOWN_MS - 1)
     assert calling.called == []
     for _ in range(3):
         alarms.look(bench.clock() + SHOWN_MS)
-    assert calling.called == ["7-2"], "once"
+    assert calling.called == [f"倒地 Man down {bench.units.rows[0].callsign}"], "once"
     assert alarms.health()["screens_silent"] == 1, "who has not said that it may sound may not"
     enrolled.feed.hear(viewer, {"k": "sound", "may": True})
     assert alarms.health()["screens_silent"] == 0
+
+
+def test_a_restart_gives_screens_the_time_to_come_back(enrolled: Any, bench: Any) -> None:
+    alarms = enrolled.safety.alarms
+    alarms.hear([sos()])
+    list(alarms.changes())
+    alarms.keep()
+    bench.clock.now += 10 * SHOWN_MS
+    again = type(alarms)(alarms._ground)
+    again.load()
+    again.call_out = calling = Calling()
+    again.look(bench.clock() + SHOWN_MS - 1)
+    assert calling.called == []
+    again.look(bench.clock() + SHOWN_MS)
+    assert len(calling.called) == 1
 
 
 def test_without_a_call_out_it_is_said(enrolled: Any) -> None:
