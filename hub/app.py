@@ -375,6 +375,7 @@ class Hub:
                 settings=self.settings,
                 data=self.data,
                 clock_ms=self.clock.now_ms,
+                clock=self.clock,
                 registry=self.registry,
                 log=self.log,
                 units=self.units,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.identity.permissions import Audience, Principal
+from hub.live.clock import HubClock
 from hub.live.events import Event, EventBook
 from hub.live.ingest import Ingest
 from hub.live.outbox import Outbox
@@ -32,6 +33,7 @@ class Ground:
     settings: Settings
     data: Path
     clock_ms: Callable[[], int]
+    clock: HubClock
     registry: SqliteRegistry
     log: SegmentLog
     units: Units

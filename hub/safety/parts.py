@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from hub.safety.alarms import Alarms
+from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
 from hub.safety.warnings import Warnings
 
@@ -16,6 +17,7 @@ class Parts:
     """Every part by its name."""
 
     alarms: Alarms
+    clock: ClockWatch
     warnings: Warnings
 
     def __iter__(self) -> Iterator[Part]:
@@ -28,5 +30,6 @@ def make(ground: Ground) -> Parts:
     warnings = Warnings(ground, tell=alarms.tell)
     return Parts(
         alarms=alarms,
+        clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
     )
