@@ -336,8 +336,8 @@ def state(bench: Bench, health: Health, tmp_path: Path) -> Iterator[HubState]:
     with ThreadPoolExecutor(1) as readers:
         ground = Ground(
             settings=Settings(), data=tmp_path, clock_ms=bench.clock, clock=bench.hub_clock,
-            registry=bench.registry, log=bench.log, units=bench.units, picture=bench.picture, events=bench.ingest.events, ingest=bench.ingest,
-            outbox=outbox, order_desk=desk, readers=readers,
+            registry=bench.registry, log=bench.log, units=bench.units, picture=bench.picture,
+            events=bench.ingest.events, ingest=bench.ingest, outbox=outbox, order_desk=desk, readers=readers,
         )  # fmt: skip
         parts = safety.make(ground)
         for part in parts:
