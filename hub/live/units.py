@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hub.live.doubt import MOTIONS, ON_WHEELS
 from hub.live.picture import F64, Picture
 from hub.store.interface import Binding, UnitRow
 
@@ -21,6 +22,7 @@ class Units:
         self._picture = picture
         self.rows: list[UnitRow] = []  # by slot
         self.slot_by_id: dict[str, int] = {}
+        self.motions: F64 = np.zeros((0, 2))  # by slot: how it may move while it is silent (`hub.live.doubt`)
         self._stale_ms: F64 = np.zeros(0)  # by slot
         self._device: dict[int, int] = {}  # slot -> device bound now
         self._carrier: dict[int, int] = {}  # and the other way round
@@ -45,6 +47,7 @@ class Units:
         self._callsigns = {unit.callsign.casefold() for unit in units}
         self._stale_ms = np.array([1000 * unit.stale_s for unit in self.rows], np.float64)
         self._stale_ms[list(self._reported)] = np.inf
+        self.motions = np.array([_motion(unit) for unit in self.rows], np.float64).reshape(-1, 2)
         return sorted(changed | self._load_bindings(bindings))
 
     def _load_bindings(self, bindings: Sequence[Binding]) -> set[int]:
@@ -73,6 +76,7 @@ class Units:
         self.rows.append(row)
         self._reported[slot] = (source, by)
         self._stale_ms = np.append(self._stale_ms, np.inf)
+        self.motions = np.vstack((self.motions, _motion(row)))
         return slot
 
     def set_reported(self, slot: int, row: UnitRow, by: str) -> None:
@@ -152,3 +156,7 @@ class Units:
         """How many units that were ever heard have said nothing newer than their stale limit; not reported ones."""
         heard = self._picture.row_time[: len(self.rows)]
         return int(np.count_nonzero(now_ms - heard > self._stale_ms))
+
+
+def _motion(unit: UnitRow) -> tuple[float, float]:
+    return MOTIONS.get(unit.kind, ON_WHEELS)
