@@ -1,6 +1,7 @@
 """The parts of a running hub, gathered for the API. Made by `hub.app`, read by `hub.api`."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -65,3 +66,9 @@ class HubState:
     gauges: Callable[[], dict[str, float]]
     safety: Parts
     passer: Passer | None = None
+
+    async def record(self, who: str, what: str, content: Mapping[str, object]) -> None:
+        """Write an operator record, before what it says counts. StoreError when the disk refuses."""
+        now_ms, loop = self.clock.now_ms(), asyncio.get_running_loop()
+        write = self.registry.record
+        await loop.run_in_executor(self.readers, lambda: write(now_ms, who, what, dict(content)))

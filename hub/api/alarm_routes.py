@@ -165,14 +165,6 @@ def router(state: HubState) -> APIRouter:
         assert made is not None
         return made
 
-    async def record(me: Principal, what: str, content: dict[str, Any]) -> None:
-        """Before it counts."""
-        now_ms = state.clock.now_ms()
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(
-            state.readers, lambda: state.registry.record(now_ms, me.name, what, content)
-        )
-
     @routes.get("/alarms", dependencies=[needs(Permission.PICTURE)])
     async def listed(
         open: Annotated[bool | None, Query(description="true: open ones, false: closed ones")] = None,
@@ -214,7 +206,7 @@ def router(state: HubState) -> APIRouter:
     )
     async def test_callout(me: Principal = who) -> CallOutOut:
         """Every way to call shows that it would work; how it went stands in the alarms' health some seconds later."""
-        await record(me, "call-out tested", {})
+        await state.record(me.name, "call-out tested", {})
         alarms.call_out.test()
         ok, zh, en = alarms.call_out.words()
         return CallOutOut(ok=ok, words_zh=zh, words_en=en)
@@ -240,7 +232,7 @@ def router(state: HubState) -> APIRouter:
                 state.seen.note(event.id, kept)
                 state.feed.tell([event])
             else:
-                await record(me, "alarm acknowledged", {"alarm": id, "kind": alarm.kind})
+                await state.record(me.name, "alarm acknowledged", {"alarm": id, "kind": alarm.kind})
             book.acknowledge(id, me.name, state.clock.now_ms())
         return out(id, me)
 
@@ -252,7 +244,7 @@ def router(state: HubState) -> APIRouter:
         if alarm.is_protected:
             raise HTTPException(422, f"{alarm.kind}: somebody may be in danger; it cannot be shelved")
         said = {"alarm": id, "kind": alarm.kind, "minutes": body.minutes, "why": body.why}
-        await record(me, "alarm shelved", said)
+        await state.record(me.name, "alarm shelved", said)
         try:
             book.shelve(id, me.name, now_ms + body.minutes * 60_000, body.why, now_ms)
         except ValueError as err:
@@ -264,7 +256,7 @@ def router(state: HubState) -> APIRouter:
         """Take it back up: it calls again when it still stands."""
         alarm = mine(id, me)
         if alarm.shelved is not None:
-            await record(me, "alarm unshelved", {"alarm": id, "kind": alarm.kind})
+            await state.record(me.name, "alarm unshelved", {"alarm": id, "kind": alarm.kind})
             book.unshelve(id, state.clock.now_ms())
         return out(id, me)
 
@@ -275,7 +267,7 @@ def router(state: HubState) -> APIRouter:
         if alarm.stands and alarm.is_open:
             raise HTTPException(409, "it still stands: its cause, or its wearer, has to end first")
         if alarm.is_open:
-            await record(me, "alarm closed", {"alarm": id, "kind": alarm.kind, "why": body.why})
+            await state.record(me.name, "alarm closed", {"alarm": id, "kind": alarm.kind, "why": body.why})
             try:
                 book.close(id, me.name, body.why, state.clock.now_ms())
             except ValueError as err:

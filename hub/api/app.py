@@ -12,12 +12,14 @@ from starlette.staticfiles import StaticFiles
 from hub.api import (
     above_routes,
     alarm_routes,
+    camera_routes,
     commander_routes,
     device_routes,
     event_routes,
     feed_socket,
     link_routes,
     metrics,
+    net_routes,
     notice_routes,
     openapi,
     order_routes,
@@ -78,6 +80,8 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
+    api.include_router(camera_routes.router(state))
+    api.include_router(net_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 
@@ -111,4 +115,5 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
         app.add_api_route("/", lambda: HTMLResponse(PLAIN_PAGE), include_in_schema=False)
     openapi.install(app)
     once = Once(app, state.registry.answers, state.clock.now_ms, state.readers)
-    return Guard(app, names, check_declared(app.routes), state.sign_in, once)
+    origins = state.safety.cameras.origins
+    return Guard(app, names, check_declared(app.routes), state.sign_in, once, origins)

@@ -7,7 +7,7 @@ Enters: an ASGI scope. Leaves: the request to the app, or a problem. Sign-in is 
     def devices(me: Principal = who) -> DevicesOut: ...
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
@@ -38,10 +38,11 @@ UNDECLARED = frozenset({FALLBACK_PATH, "/"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSP = (
     "default-src 'self'; img-src 'self' data: blob:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline';"
-    " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    " connect-src 'self'{0}; media-src 'self' blob:{0}; frame-ancestors 'none'; base-uri 'none'; form-action 'self';"
+    " object-src 'none'"
 )
+"""{0}: origins of cameras that people have entered, each with a blank before it."""
 HEADERS = {
-    "content-security-policy": CSP,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -259,12 +260,20 @@ def asking(scope: Scope, sign_in: SignIn) -> Principal | None:
 
 
 class Guard:
-    """ASGI middleware around the whole app, `inner`. `passed`: what stands between the two."""
+    """ASGI middleware around the whole app, `inner`. `passed`: what stands between the two. `origins`: where else
+    a page may fetch pictures of cameras."""
 
     def __init__(
-        self, app: FastAPI, names: Names, routes: Iterable[Declared], sign_in: SignIn, passed: ASGIApp
+        self,
+        app: FastAPI,
+        names: Names,
+        routes: Iterable[Declared],
+        sign_in: SignIn,
+        passed: ASGIApp,
+        origins: Callable[[], Iterable[str]] = lambda: (),
     ) -> None:
         self.inner = app
+        self._origins = origins
         self._passed = passed
         self._names = names
         self._sign_in = sign_in
@@ -282,6 +291,7 @@ class Guard:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                headers["content-security-policy"] = CSP.format("".join(f" {o}" for o in self._origins()))
                 for name, value in HEADERS.items():
                     headers[name] = value
                 if scope["path"].startswith("/api/"):

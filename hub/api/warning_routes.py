@@ -166,10 +166,6 @@ def router(state: HubState) -> APIRouter:
             raise HTTPException(404, f"no warning {id[:40]!r}")
         return warned
 
-    async def record(me: Principal, what: str, content: dict[str, object]) -> None:
-        now_ms = state.clock.now_ms()
-        await run_in_threadpool(state.registry.record, now_ms, me.name, what, content)
-
     @routes.get("/warnings", dependencies=[needs(Permission.PICTURE)])
     async def warnings(
         only: Annotated[Literal["now", "all"], Query(description="now: standing or coming")] = "now",
@@ -197,7 +193,7 @@ def router(state: HubState) -> APIRouter:
             "identifier": bulletin.identifier,
             "kind": bulletin.kind,
         }
-        await record(me, "warning taken in", about)
+        await state.record(me.name, "warning taken in", about)
         text = data.decode(errors="replace")
         warned, new = part.take(bulletin, f"upload:{me.name}", text, state.clock.now_ms())
         return WarningOut(warning=feature(warned), text=warned.text, new=new)
@@ -219,7 +215,9 @@ def router(state: HubState) -> APIRouter:
             bulletin = read(text)  # as everybody else will read it
         except BulletinError as err:
             raise HTTPException(422, f"its words do not fit CAP: {err}") from None
-        await record(me, "warning issued", {"identifier": bulletin.identifier, "draft": asked.draft, **said})
+        await state.record(
+            me.name, "warning issued", {"identifier": bulletin.identifier, "draft": asked.draft, **said}
+        )
         warned, _ = part.take(bulletin, f"person:{me.name}", text.decode(), now_ms)
         if draft is not None:
             part.drafts.decide(draft, "issued", me.name, now_ms, warned.id)
@@ -238,7 +236,7 @@ def router(state: HubState) -> APIRouter:
             raise HTTPException(404, f"no draft {id[:40]!r}")
         if draft.state != "open":
             raise HTTPException(409, f"draft {id[:40]!r}: {draft.state} by {draft.by}")
-        await record(me, "warning draft dismissed", {"draft": id, "why": asked.why})
+        await state.record(me.name, "warning draft dismissed", {"draft": id, "why": asked.why})
         made = part.drafts.decide(draft, "dismissed", me.name, state.clock.now_ms())
         return DraftOut(**asdict(made))
 
@@ -271,7 +269,7 @@ def router(state: HubState) -> APIRouter:
         warned = found(id)
         if warned.state(state.clock.now_ms()) not in ("standing", "coming"):
             raise HTTPException(409, f"warning {id[:40]!r}: it is over already")
-        await record(me, "warning ended", {"warning": id, "why": asked.why})
+        await state.record(me.name, "warning ended", {"warning": id, "why": asked.why})
         part.end(warned, me.name, state.clock.now_ms())
         return WarningOut(warning=feature(warned), text=warned.text, new=False)
 

@@ -6,6 +6,8 @@ Enters: the ground. Leaves: `Parts`, which the API reaches its rooms through. Ca
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from hub.readiness.cameras import Cameras
+from hub.readiness.nets import Nets
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
@@ -19,6 +21,8 @@ class Parts:
     alarms: Alarms
     clock: ClockWatch
     warnings: Warnings
+    cameras: Cameras
+    nets: Nets
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -32,4 +36,6 @@ def make(ground: Ground) -> Parts:
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
+        cameras=Cameras(ground),
+        nets=Nets(ground),
     )
