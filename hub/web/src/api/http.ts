@@ -89,7 +89,8 @@ export interface Link {
 }
 /** A way by which the hub heard a device; `relay` 0: itself. */
 export interface Way { bearer: string; relay: number; relay_callsign: string; heard_utc_ms: number; frames: number }
-export interface DeviceLinks { device: number; links: Link[]; ways: Way[] }
+/** `unit` "" when nobody carries the device now. */
+export interface DeviceLinks { device: number; unit: string; callsign: string; links: Link[]; ways: Way[] }
 
 export const linksOf = (device: number): Promise<DeviceLinks> => ask('GET', `/links/${device}`)
 

@@ -35,7 +35,7 @@ export function App() {
       <main class="body" inert={admin}>
         <UnitList />
         <MapPane />
-        {open === 'command' ? <CommandDrawer /> : giving ? <OrdersDrawer /> : open === 'alarms' ? <AlarmsDrawer /> : open === 'safety' ? <SafetyPane /> : <UnitDetail />}
+        {open === 'command' ? <CommandDrawer /> : giving ? <OrdersDrawer /> : open === 'alarms' ? <AlarmsDrawer /> : open === 'safety' ? <SafetyPane /> : open === 'links' ? <LinksPane /> : <UnitDetail />}
       </main>
       {admin && <AdminPane />}
     </div>
@@ -50,6 +50,15 @@ function SafetyPane() {
   if (View) return <View />
   void import('../safety/Safety').then((loaded) => (Safety.value = loaded.Safety))
   return <aside class="detail safety" />
+}
+
+const Links = signal<(() => preact.JSX.Element) | null>(null)
+
+function LinksPane() {
+  const View = Links.value
+  if (View) return <View />
+  void import('../links/LinkBoard').then((loaded) => (Links.value = loaded.LinkBoard))
+  return <aside class="detail links-board" />
 }
 
 const Admin = signal<(() => preact.JSX.Element) | null>(null)

@@ -15,7 +15,7 @@ const CURVE_POINTS = 150
 const EVENTS_SHOWN = 12
 
 /** Channels worth a curve, in this order; those that the unit does not have are left out. */
-const CURVES = [/^heart/, /^strain/, /^battery/, /^scba/, /^lel/, /^o2/, /^co_/, /^h2s/, /^speed/]
+const CURVES = [/^heart/, /^strain/, /^scba/, /^core_dc/, /^ambient/, /^lel/, /^o2/, /^co_/, /^h2s/, /^battery/, /^signal/, /^speed/]
 
 export interface DetailData {
   id: string

@@ -21,6 +21,7 @@ export function startKeyboard(): void {
     else if (event.key === 'Backspace' && drawing.value) undoPoint()
     else if (event.key.toLowerCase() === 'o') togglePane('orders')
     else if (event.key.toLowerCase() === 'a') togglePane('alarms')
+    else if (event.key.toLowerCase() === 'k') togglePane('links')
     else if (event.key.toLowerCase() === 's' && tabs().length > 0) togglePane('safety')
     else if (event.key.toLowerCase() === 'l') setLang(lang.value === 'zh' ? 'en' : 'zh')
     else if (event.key.toLowerCase() === 'd') toggleTheme()

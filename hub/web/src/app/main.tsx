@@ -11,6 +11,7 @@ import { startSound } from './sound'
 import { startCommand } from '../command/command'
 import { enter } from './session'
 import './style.css'
+import './readiness.css'
 import './safety.css'
 import { theme } from './theme'
 

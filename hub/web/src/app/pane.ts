@@ -8,7 +8,7 @@ export type Page = (typeof PAGES)[number]
 export const TABS = ['air', 'roll', 'evacuation', 'zones', 'warnings', 'stations', 'rules', 'coverage'] as const
 /** A tab of the safety drawer. */
 export type Tab = (typeof TABS)[number]
-export type Pane = 'command' | 'orders' | 'alarms' | 'safety' | 'admin'
+export type Pane = 'command' | 'orders' | 'alarms' | 'safety' | 'links' | 'admin'
 
 export const pane = signal<null | Pane>(null)
 export const tab = signal<Tab>('air')

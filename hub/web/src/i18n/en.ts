@@ -1,7 +1,9 @@
+import { enReadiness } from './enReadiness'
 import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
+  ...enReadiness,
   ...enSafety,
   app: 'Zhantu',
   drill: 'DRILL',

@@ -14,6 +14,7 @@ import { MaplibreGround } from '../map/maplibreGround'
 import { Overlay } from '../map/overlay'
 import { PlainGround } from '../map/plainGround'
 import { latOf, lonOf } from '../map/view'
+import { VideoWall } from '../video/VideoWall'
 import type { Position } from '../feed/safety'
 
 const plain = signal(false)
@@ -121,6 +122,7 @@ export function MapPane() {
       </div>
       <p class="map-note">{t('map_note')}{plain.value && ` · ${t('map_plain')}`}</p>
       {roster.value.length === 0 && line.value === 'live' && <p class="empty">{t('empty')}</p>}
+      <VideoWall />
     </section>
   )
 }

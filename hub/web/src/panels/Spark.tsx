@@ -1,4 +1,5 @@
 /** One curve on the common axis of the drawer: the band between least and greatest, broken where nothing came. */
+import { signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
@@ -6,6 +7,8 @@ import type { Series } from '../api/http'
 import { theme } from '../app/theme'
 
 const HEIGHT_PX = 44
+/** Where on the common axis the pointer stands, hub ms; null: nowhere. All curves tell their value there. */
+export const cursorAt = signal<number | null>(null)
 /** A line over a longer silence would claim to know what was between. */
 const GAP_MS = 60_000
 const INK = { night: ['#9fc9e6', 'rgba(159,201,230,0.25)'], day: ['#1d5c92', 'rgba(29,92,146,0.2)'] } as const
@@ -37,7 +40,8 @@ function options(width: number, [line, band]: readonly [string, string]): uPlot.
     width: Math.max(60, width),
     height: HEIGHT_PX,
     legend: { show: false },
-    cursor: { show: false },
+    cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, sync: { key: 'unit' } },
+    hooks: { setCursor: [(plot) => void (cursorAt.value = plot.cursor.left! < 0 ? null : plot.posToVal(plot.cursor.left!, 'x') * 1000)] },
     axes: [{ show: false }, { show: false }],
     padding: [4, 2, 4, 2],
     scales: { x: { time: false, auto: false }, y: { range: (_plot, low, high) => around(low, high) } },

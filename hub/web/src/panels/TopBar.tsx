@@ -1,7 +1,7 @@
 /** The bar that answers in two seconds: is this live, and how many are not well. */
 import { signal } from '@preact/signals'
 import { clock, counts, hello, line, link, onlineWord, pulse, silentS } from '../app/core'
-import { openPane, pane } from '../app/pane'
+import { openPane, pane, togglePane } from '../app/pane'
 import { leave, may, session } from '../app/session'
 import { theme, toggleTheme } from '../app/theme'
 import { leaveCommand } from '../command/command'
@@ -28,6 +28,7 @@ export function TopBar() {
       <OrdersChip />
       <AlarmsChip />
       <SafetyChip />
+      <button class="key-chip" data-testid="links-chip" title={t('links_key')} aria-expanded={pane.value === 'links'} onClick={() => togglePane('links')}>{t('links_board')}</button>
       <Counts />
       <Switches />
     </header>

@@ -4,21 +4,26 @@ import { clock, contactOf, onlineWord, pulse, select, selectedId, store } from '
 import { CURVES_WINDOW_MS, detailData } from '../app/detailFeed'
 import { mayPhysiology } from '../app/session'
 import { ABSENT } from '../feed/messages'
-import type { Value } from '../api/http'
+import type { Series, Value } from '../api/http'
 import { t, type Key } from '../i18n'
 import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_RECKONED, FLAG_SOS, state } from '../laws/contact'
 import { boundM } from '../laws/reckon'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
-import { ageText, metresText, positionText } from '../laws/words'
+import { ageText, clockText, metresText, positionText } from '../laws/words'
 import { grouped, minutesText, nameOf, valueText } from './measures'
 import { LinkLines } from './Links'
 import { reportedWords } from './reported'
-import { Spark } from './Spark'
+import { cursorAt, Spark } from './Spark'
 import { StateSign, UnitSign } from './signs'
 import { UnitEvents, UnitMessages } from './UnitEvents'
+import { UnitActs } from './UnitActs'
+import { Buddy, InsideSince } from './UnitCompany'
 import { UnitTalk } from './UnitTalk'
 import { has } from '../app/parts'
 import { VehicleStatePart } from './VehicleState'
+
+/** A little more than one stretch of the curves' window. */
+const BUCKET_MS = 20_000
 
 export function UnitDetail() {
   const id = selectedId.value
@@ -46,13 +51,16 @@ export function UnitDetail() {
         {(flags & FLAG_BODY) !== 0 && <Chip is="body" />}
         {(flags & FLAG_DEVICE) !== 0 && <Chip is="device_fault" />}
       </div>
+      <UnitActs slot={slot} />
       <Countdown />
       <Position slot={slot} />
+      <InsideSince slot={slot} />
       <UnitEvents slot={slot} />
       {meta.kind === 'vehicle' && !meta.reported && has('vehicles') && <VehicleStatePart key={`vehicle ${id}`} id={id} />}
       <UnitTalk key={id} slot={slot} />
       <UnitMessages slot={slot} />
       <Facts slot={slot} />
+      <Buddy slot={slot} />
       <Bearers />
       <Values />
       <Curves />
@@ -128,7 +136,7 @@ function Bearers() {
   if (!links || (links.links.length === 0 && links.ways.length === 0)) return null
   return (
     <section>
-      <h3>{t('col_links')}</h3>
+      <h3>{t('path')}</h3>
       <LinkLines of={links} />
     </section>
   )
@@ -143,11 +151,29 @@ function Curves() {
       {data.curves.map(({ value, series }) => (
         <div class="curve" key={value.name}>
           <span class="what">{nameOf(value)}</span>
-          <span class="now">{valueText(value)}<OldAge at={value.t_utc_ms} /></span>
+          <span class="now">{cursorAt.value === null ? <>{valueText(value)}<OldAge at={value.t_utc_ms} /></> : atCursor(value, series, cursorAt.value)}</span>
           <Spark series={series} fromMs={data.at - CURVES_WINDOW_MS} toMs={data.at} />
         </div>
       ))}
+      <Axis fromMs={data.at - CURVES_WINDOW_MS} toMs={data.at} />
     </section>
+  )
+}
+
+/** What the curve says where the pointer stands; nothing where nothing came. */
+function atCursor(value: Value, { t: times, min, max }: Series, at: number): string {
+  const i = times.findLastIndex((one) => one <= at + BUCKET_MS / 2)
+  if (i < 0 || at - times[i]! > BUCKET_MS) return '—'
+  const [low, high] = [min[i], max[i]].map((one) => valueText({ ...value, value: one }))
+  return low === high ? low! : `${low} – ${high}`
+}
+
+/** One axis for all curves: what went up when something else went down. */
+function Axis({ fromMs, toMs }: { fromMs: number; toMs: number }) {
+  return (
+    <p class="axis" aria-hidden="true">
+      {cursorAt.value === null ? [0, 0.5, 1].map((share) => <span key={share}>{clockText(fromMs + share * (toMs - fromMs)).slice(0, 5)}</span>) : <b>{clockText(cursorAt.value)}</b>}
+    </p>
   )
 }
 
