@@ -82,6 +82,9 @@ class AlarmOut(BaseModel):
     escalation: int
     count: int
     sound: bool
+    calls: list[str] = Field(
+        description="roles whose screens sound; none: everybody's", examples=[["duty-officer"]]
+    )
 
 
 class AlarmsOut(BaseModel):

@@ -6,6 +6,7 @@ Callers: `hub.safety.alarms`, `hub.api.alarm_routes`.
     raised → acknowledged → cleared → closed
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -102,8 +103,11 @@ class Alarm:
         known["units"] = tuple(known["units"])
         return cls(**known)
 
-    def message(self, slots: dict[str, int], group: str, *, sound: bool, body: bool) -> dict[str, Any]:
-        """The feed's `alarm`. `slots`: of the units that are seen; `body` False hides what a body does."""
+    def message(
+        self, slots: dict[str, int], group: str, *, sound: bool, calls: Iterable[str], body: bool
+    ) -> dict[str, Any]:
+        """The feed's `alarm`. `slots`: of the units that are seen; `body` False hides what a body does; `calls`: the
+        roles whose screens sound, none: everybody's."""
         hidden = self.private and not body
         why = [] if hidden else [*self.why, *(one for more in self.more.values() for one in more)]
         return {
@@ -140,4 +144,5 @@ class Alarm:
             "escalation": self.escalation,
             "count": self.count,
             "sound": sound,
+            "calls": sorted(calls),
         }

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub.errors import SettingsError
-from hub.identity.permissions import Audience, Principal
+from hub.identity.permissions import Audience, Principal, Role
 from hub.live.events import Event
 from hub.live.feed import Feed, Viewer
 from hub.safety import callout
@@ -17,6 +17,7 @@ from hub.safety.alarm import Alarm
 from hub.safety.alarm_book import AlarmBook
 from hub.safety.callout import CallOut
 from hub.safety.condition import Condition, Input, Priority
+from hub.safety.escalation import called
 from hub.safety.part import Ground, Maker, Part
 
 KIND = "alarm"
@@ -40,6 +41,7 @@ class Alarms(Part):
         self.call_out = CallOut([], "", ground.clock_ms)
         self._feed: Feed | None = None
         self._silent: dict[Viewer, bool] = {}
+        self._present: frozenset[Role] = frozenset()
         self._unkept: dict[str, None] = {}
         self._escalations: deque[dict[str, object]] = deque(maxlen=ESCALATIONS_MAX)
         self._called: dict[str, int] = {}
@@ -95,9 +97,18 @@ class Alarms(Part):
             said = {"alarm": alarm.id, "kind": alarm.kind, "step": alarm.escalation}
             self._escalations.append(said)
         self.book.escalated.clear()
+        self._look_who_is_there()
         self._call(now_ms)
         self.call_out.look(now_ms)
         self.book.tell("callout", self._failing(), now_ms)
+
+    def _look_who_is_there(self) -> None:
+        """Another role came or went: whom an alarm calls may be others now."""
+        viewers = set() if self._feed is None else self._feed.viewers
+        present = frozenset(viewer.principal.role for viewer in viewers)
+        if present != self._present:
+            self._present = present
+            self.book.changed.update(dict.fromkeys(alarm.id for alarm in self.book.open() if alarm.calls))
 
     def _call(self, now_ms: int) -> None:
         """Whoever is in danger and on no screen. Once an alarm, until it calls anew."""
@@ -190,7 +201,10 @@ class Alarms(Part):
         if alarm.units and not seen:
             return None
         body = all(audience.sees_body(rows[slot].team) for slot in seen.values())
-        return alarm.message(seen, self.book.group_of(alarm), sound=self.book.sounds(alarm), body=body)
+        return alarm.message(
+            seen, self.book.group_of(alarm), sound=self.book.sounds(alarm),
+            calls=called(alarm.priority, alarm.escalation, self._present), body=body,
+        )  # fmt: skip
 
     def health(self) -> dict[str, object]:
         """How the alarms themselves do: the feed's `alarm_health`."""

@@ -48,7 +48,7 @@ def alarm(number: int, **over: Any) -> dict[str, Any]:
         "slots": [0], "zh": "求救", "en": "Mayday", "advice_zh": "", "advice_en": "", "why": [], "lat": LAT, "lon": LON,
         "cause": f"unit:{number}", "group": None, "t_raised": now - 8_000, "t_hub": now - 7_900, "late": False,
         "t_cleared": None, "seen": None, "shelved": None, "event": None, "code": None, "escalation": 0, "count": 1,
-        "sound": True,
+        "sound": True, "calls": [],
     }  # fmt: skip
     return {**plain, **over}
 

@@ -12,7 +12,7 @@ const T = 1_795_000_000_000
 const message = (over: Partial<AlarmMessage> = {}): AlarmMessage => ({
   k: 'alarm', id: 'a1', kind: 'sos', priority: 1, state: 'raised', open: true, units: ['u0'], slots: [0], zh: '求救', en: 'mayday', advice_zh: '', advice_en: '',
   why: [], lat: null, lon: null, cause: 'unit:u0', group: null, t_raised: T, t_hub: T, late: false, t_cleared: null, seen: null, shelved: null,
-  event: null, code: null, escalation: 0, count: 1, sound: true, ...over,
+  event: null, code: null, escalation: 0, count: 1, sound: true, calls: [], ...over,
 })
 const shown = (over: Partial<Shown> = {}): Shown => ({ events: [], told: true, ...message(), ...over })
 const none = (): undefined => undefined
@@ -90,6 +90,13 @@ describe('sound', () => {
     ['answered is quiet', [{ seen: { by: 'x', t: T } }], null, null],
     ['meant to be silent', [{ sound: false }], null, null],
   ])('%s', (_, list, before, expected) => expect(due(list.map(shown), T, before)).toBe(expected))
+  it('sounds where it is called: to the roles it names, to all when it names none', () => {
+    const mine = shown({ calls: ['duty-officer'] })
+    expect(due([mine], T, null, 'duty-officer')).toBe(mine.priority)
+    expect(due([mine], T, null, 'commander')).toBeNull()
+    expect(due([shown({ calls: [] })], T, null, 'commander')).toBe(mine.priority)
+    expect(due([mine], T, null)).toBe(mine.priority)
+  })
   it('graver tones are higher and longer', () => {
     const top = (p: Priority): number => Math.max(...TONES[p].map(([hz]) => hz))
     const length = (p: Priority): number => Math.max(...TONES[p].map(([, from, s]) => from + s))

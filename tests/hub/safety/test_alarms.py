@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hub.identity.permissions import Audience, Permission, Role
+from hub.identity.permissions import ALLOWED, Audience, Permission, Principal, Role
 from hub.live.events import Event, Said, Seen
 from hub.live.feed import Viewer
 from hub.safety.alarm import Alarm
@@ -15,6 +15,7 @@ from hub.safety.alarm_book import CLOSED_MAX, ESCALATE_MS, GROUP_MIN, SHELVE_MS_
 from hub.safety.alarms import SHOWN_MS
 from hub.safety.callout import CallOut
 from hub.safety.condition import Condition, Input, Priority
+from hub.safety.escalation import EVERYBODY, FIRST, NEXT, called
 from hub.safety.flood import SPAN_MS, Flood
 from hub.safety.kinds import KINDS, OF_CODE, kind_of_code
 from protocols.catalog import HAPPENINGS_FROM, EventCode
@@ -188,6 +189,22 @@ def test_escalation_by_its_times() -> None:
     assert book.only.escalation == 0
 
 
+@pytest.mark.parametrize(
+    ("priority", "step", "present", "whom"),
+    [
+        (1, 0, {Role.DUTY_OFFICER}, EVERYBODY),
+        (2, 0, {Role.DUTY_OFFICER, Role.COMMANDER}, FIRST),
+        (2, 1, {Role.DUTY_OFFICER, Role.COMMANDER}, NEXT),
+        (2, 2, {Role.DUTY_OFFICER, Role.COMMANDER}, EVERYBODY),
+        (3, 0, {Role.COMMANDER}, NEXT),
+        (2, 0, {Role.OBSERVER}, EVERYBODY),
+        (4, 0, set(), EVERYBODY),
+    ],
+)
+def test_whom_it_calls(priority: int, step: int, present: set[Role], whom: frozenset[Role]) -> None:
+    assert called(priority, step, present) == whom
+
+
 # --- many --------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +289,25 @@ def enrolled(bench: Any, state: Any) -> Any:
 def tell(state: Any, *conditions: Condition) -> None:
     state.safety.alarms.tell("test", conditions, state.clock.now_ms())
     state.safety.alarms.look(state.clock.now_ms())
+
+
+def test_the_first_who_are_called_depend_on_who_is_there(enrolled: Any) -> None:
+    alarms = enrolled.safety.alarms
+    alarms.attach(enrolled.feed)
+    everybody = Audience(None, "all")
+    tell(enrolled, standing(units=()))
+    (alarm,) = alarms.open()
+    assert alarms.message(alarm, everybody)["calls"] == []
+    role = Role.DUTY_OFFICER
+    viewer = Viewer(Principal("Li", role, "", ("*",), "", "s", ALLOWED[role], 2**50))
+    enrolled.feed.viewers.add(viewer)
+    list(alarms.changes())
+    alarms.look(enrolled.clock.now_ms())
+    told = [make(everybody) for make in alarms.changes()]
+    assert [one["calls"] for one in told if one["k"] == "alarm"] == [sorted(FIRST)], (
+        "told anew: others are called"
+    )
+    enrolled.feed.viewers.clear()
 
 
 def test_a_restart_keeps_every_alarm_and_raises_none_anew(enrolled: Any, bench: Any) -> None:

@@ -51,7 +51,7 @@ export function wake(): void {
 function sound(): void {
   const alarms = openAlarms.peek()
   const now = clock.now()
-  const priority = due(alarms, now, played)
+  const priority = due(alarms, now, played, hello.peek()?.role)
   if (priority !== null) {
     played = { priority, at: now, ids: new Set(alarms.filter((alarm) => isCalling(alarm, now)).map(({ id }) => id)) }
     tone(priority)

@@ -53,7 +53,7 @@ export function decodeAlarm(m: Raw): AlarmMessage {
     t_raised: num(m, 't_raised') ?? t_hub, t_hub, late: m.late === true, t_cleared: num(m, 't_cleared'),
     seen: isRecord(seen) ? { by: text(seen.by), t: number(seen.t, 'seen.t') } : null,
     shelved: isRecord(shelved) ? { by: text(shelved.by), until: number(shelved.until, 'shelved.until'), why: text(shelved.why) } : null,
-    event: textOrNull(m.event), code: num(m, 'code'), escalation: count(m, 'escalation'), count: num(m, 'count') ?? 1, sound: m.sound !== false,
+    event: textOrNull(m.event), code: num(m, 'code'), escalation: count(m, 'escalation'), count: num(m, 'count') ?? 1, sound: m.sound !== false, calls: texts(m.calls),
   }
 }
 

@@ -36,6 +36,8 @@ export interface AlarmMessage {
   escalation: number
   count: number
   sound: boolean
+  /** Roles whose screens sound; none: everybody's. */
+  calls: string[]
 }
 
 export interface AlarmHealth {

@@ -14,7 +14,7 @@ export const enSafety: Record<keyof typeof zhSafety, string> = {
   and_more: '{names} and more, {n} in all',
   late_both: 'raised {t}, came {came} (late)',
   same_cause: '{n} more of the same cause',
-  escalated: 'Nobody answered: escalated',
+  escalated: 'Nobody answered: {roles} called',
   escalated_all: 'Nobody answered: everybody told',
   advice: 'Do:',
   seen_key: 'Seen (space)',

@@ -12,7 +12,7 @@ export const zhSafety = {
   and_more: '{names}等 {n}',
   late_both: '{t} 发生，{came} 才收到（迟到）',
   same_cause: '同因另有 {n} 条',
-  escalated: '无人应答，已升级',
+  escalated: '无人应答，已呼叫 {roles}',
   escalated_all: '无人应答，已通知全体',
   advice: '建议：',
   seen_key: '已看到（空格键）',

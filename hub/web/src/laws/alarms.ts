@@ -31,7 +31,7 @@ function fromPicture({ key, slot, cause, since, late, events }: Alarm, zh: strin
   return {
     k: 'alarm', id: latest ? latest.id : key, kind: cause, priority, state: seen ? 'acknowledged' : 'raised', open: true, units: [], slots: [slot],
     zh, en, advice_zh: '', advice_en: '', why: [], lat: null, lon: null, cause: `unit:${slot}`, group: null, t_raised: since, t_hub: latest?.t ?? NaN,
-    late, t_cleared: null, seen, shelved: null, event: latest?.id ?? null, code: latest?.code ?? null, escalation: 0, count: 1, sound: true,
+    late, t_cleared: null, seen, shelved: null, event: latest?.id ?? null, code: latest?.code ?? null, escalation: 0, count: 1, sound: true, calls: [],
     events, told: false,
   }
 }

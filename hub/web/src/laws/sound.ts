@@ -7,9 +7,12 @@ export const AGAIN_MS: Record<Priority, number> = { 1: 2_500, 2: 10_000, 3: Infi
 
 export interface Played { priority: Priority; at: number; ids: ReadonlySet<string> }
 
+/** Whether an alarm calls a role aloud; one that names nobody calls everybody, and so does one to a person without a role. */
+export const callsMe = ({ calls }: Pick<Shown, 'calls'>, role: string): boolean => calls.length === 0 || role === '' || calls.includes(role)
+
 /** The tone to play now, or null. A graver one does not wait for the one before; the same one comes at its own pace. */
-export function due(alarms: readonly Shown[], now: number, before: Played | null): Priority | null {
-  const calling = alarms.filter((alarm) => alarm.sound && isCalling(alarm, now))
+export function due(alarms: readonly Shown[], now: number, before: Played | null, role = ''): Priority | null {
+  const calling = alarms.filter((alarm) => alarm.sound && isCalling(alarm, now) && callsMe(alarm, role))
   if (calling.length === 0) return null
   const gravest = Math.min(...calling.map(({ priority }) => priority)) as Priority
   if (before === null || gravest < before.priority) return gravest

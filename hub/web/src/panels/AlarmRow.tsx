@@ -9,6 +9,7 @@ import { isAnswered, isSos, type Row, type Shown } from '../laws/alarms'
 import { ageS } from '../laws/contact'
 import { ageText } from '../laws/words'
 import { Trouble, useAct } from './acts'
+import { roleWords } from './roles'
 import { adviceOf, causeName, measureOf, namesOf, sinceText, wordsOf } from './alarmWords'
 import { PrioritySign } from './signs'
 
@@ -33,7 +34,7 @@ export function AlarmRow({ row: { alarm, others } }: { row: Row }) {
       {measured && <span class="measured">{measured}</span>}
       {meta?.team && <span class="team">{meta.team}</span>}
       <span class="since">{sinceText(alarm, now)}</span>
-      {alarm.escalation > 0 && !answered && <span class="escalated">{t(alarm.escalation > 1 ? 'escalated_all' : 'escalated')}</span>}
+      {alarm.escalation > 0 && !answered && <span class="escalated">{alarm.escalation > 1 || alarm.calls.length === 0 ? t('escalated_all') : t('escalated', { roles: alarm.calls.map(roleWords).join('、') })}</span>}
       {meta && <span class="where">{Number.isNaN(fixAge) ? t('alarm_no_place') : t('alarm_last', { age: ageText(fixAge) })}</span>}
       <Answer alarm={alarm} />
       {meta && <button class="go">{t('alarm_go')} ›</button>}
