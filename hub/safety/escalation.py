@@ -1,7 +1,7 @@
 """Whom an alarm calls aloud: who is on duty for it first, the next roles when nobody answers, then everybody.
 
 Enters: an alarm's priority and step, and which roles have a screen open. Leaves: roles. Pure. Caller:
-`hub.safety.alarms`. Everybody who sees the unit sees the alarm from the first moment; this is about whose screen sounds.
+`hub.safety.alarms`. Whoever sees the unit sees the alarm from the first moment; this is about whose screen sounds.
 """
 
 from collections.abc import Set
