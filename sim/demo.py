@@ -14,14 +14,17 @@ import sys
 from pathlib import Path
 
 from sim import programs
-from sim.access import AccessError
+from sim.access import AccessError, HubAddress
+from sim.desk import Desk
 from sim.run import play, stop_on_signals
-from sim.scenario import Scenario, built_in, load
+from sim.scenario import Prepared, Scenario, built_in, load
 
 HUB_START_S = 30.0
 IMPORT_S = 60.0
 ROLES = ("commander", "safety-officer", "administrator")
 """No role may see and do everything, so the demo offers three."""
+STAFF = "导调席"
+"""Who has prepared what stands at the hub before the drill begins: a safety officer of the drill's staff."""
 ROSTER_COLUMNS = ("device", "callsign", "kind", "branch", "team", "stale_s", "lost_s")
 
 
@@ -49,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         import_roster(roster, keys, data, args.realm)
         hub = programs.start("hub", hub_command(args, data))
         links = dict(hub.start_line(HUB_START_S).get("links", {}))
+        prepare(scenario, args.port, data)
         play(
             scenario, "127.0.0.1", args.mqtt_port, keys, args.realm, folder, stop,
             watch=hub.check,
@@ -59,6 +63,19 @@ def run(args: argparse.Namespace) -> int:
             programs.stop_all([hub])
         print("stopped", file=sys.stderr)
     return 0
+
+
+def prepare(scenario: Scenario, port: int, data: Path) -> None:
+    """What the staff would have done before. A hub that does not take it is told, and the drill goes on."""
+    if scenario.desk == Prepared():
+        return
+    hub = HubAddress("http", "127.0.0.1", port)
+    role = ("--name", STAFF, "--role", "safety-officer")
+    try:
+        link = run_hub("user", "link", *role, "--url", hub.origin, "--data", str(data))
+        Desk(hub, link).prepare(scenario)
+    except (AccessError, programs.ProgramError) as err:
+        print(f"desk: {err}", file=sys.stderr)
 
 
 def announce(scenario: Scenario, links: dict[str, str]) -> None:
@@ -103,24 +120,23 @@ def write_roster(scenario: Scenario, path: Path) -> None:
 
 def import_roster(roster: Path, keys: Path, data: Path, realm: str) -> None:
     """Makes the units and their keys known to the hub. ProgramError with its words when it refuses."""
-    command = [
-        "hub",
-        "roster",
-        "import",
-        str(roster),
-        "--keys",
-        str(keys),
-        "--data",
-        str(data),
-        "--realm",
-        realm,
-    ]
+    run_hub("roster", "import", str(roster), "--keys", str(keys), "--data", str(data), "--realm", realm)
+
+
+def run_hub(*arguments: str) -> str:
+    """What a command of the hub prints. ProgramError with its words when it refuses."""
+    name = f"hub {' '.join(arguments[:2])}"
     try:
         done = subprocess.run(
-            [sys.executable, "-m", *command], capture_output=True, text=True, timeout=IMPORT_S, check=False
+            [sys.executable, "-m", "hub", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        raise programs.ProgramError(f"hub roster import took longer than {IMPORT_S:g} s") from None
+        raise programs.ProgramError(f"{name} took longer than {IMPORT_S:g} s") from None
     if done.returncode:
         last = "\n  ".join((done.stderr or done.stdout).strip().splitlines()[-12:])
-        raise programs.ProgramError(f"hub roster import ended with exit code {done.returncode}:\n  {last}")
+        raise programs.ProgramError(f"{name} ended with exit code {done.returncode}:\n  {last}")
+    return done.stdout

@@ -20,6 +20,7 @@ FILE_BYTES_MAX = 1_000_000
 UNITS_MAX = 20_000
 EVENTS_MAX = 10_000
 POINTS_MAX = 1_000
+DESK_MAX = 100
 CALLSIGN_MAX = 40
 RADIUS_KM_MAX = 100.0
 """A drill lies within this distance of its centre, so that one flat plane serves it."""
@@ -33,7 +34,7 @@ DEVICES = ("gnss", "board", "gas", "air", "obd", "weather")
 """What the gateway of an agent unit may be connected to."""
 HAPPENINGS = ("sos", "outage", "entry", "man_down")
 ENDINGS = ("stay", "back", "loop")
-_TOP = ("scenario", "name", "seed", "centre", "places", "hazards", "teams", "units", "events")
+_TOP = ("scenario", "name", "seed", "centre", "places", "hazards", "teams", "units", "events", "desk")
 
 
 class ScenarioError(ValueError):
@@ -134,6 +135,34 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskZone:
+    """A circle on the commander's map. `kind`: a word of the hub's table of zones."""
+
+    name: str
+    kind: str
+    at: Place
+    radius_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeskTeam:
+    """An entry team: units by callsign, and people without a device, each with the pressure read, bar."""
+
+    name: str
+    task: str
+    units: tuple[str, ...]
+    people: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What stands at the hub before the drill begins."""
+
+    zones: tuple[DeskZone, ...] = ()
+    entry_teams: tuple[DeskTeam, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole drill, checked."""
 
@@ -143,6 +172,7 @@ class Scenario:
     hazards: tuple[Hazard, ...]
     units: tuple[Unit, ...]
     events: tuple[Event, ...]
+    desk: Prepared = Prepared()
 
 
 class _Node:
@@ -267,7 +297,8 @@ def _scenario(root: _Node) -> Scenario:
     _check_unique(top["units"], units)
     events = _events(top["events"], units) if "events" in top else ()
     seed = top["seed"].whole(0, 2**63 - 1)
-    return Scenario(top["name"].text(), seed, centre, hazards, units, events)
+    desk = _desk(top["desk"], places, centre, units) if "desk" in top else Prepared()
+    return Scenario(top["name"].text(), seed, centre, hazards, units, events, desk)
 
 
 def _place(node: _Node, places: Mapping[str, Place], centre: Place | None) -> Place:
@@ -311,6 +342,38 @@ def _hazard(node: _Node, places: Mapping[str, Place], centre: Place) -> Hazard:
     values = {gas: keys[gas].whole(0, limits[gas]) for gas in gases if gas in keys}
     at = _place(keys["at"], places, centre)
     return Hazard(keys["name"].text(), at, keys["radius_m"].number(1, 10_000), **values)
+
+
+def _desk(node: _Node, places: Mapping[str, Place], centre: Place, units: tuple[Unit, ...]) -> Prepared:
+    keys = node.mapping(("zones", "entry_teams"))
+    zones = keys["zones"].items(DESK_MAX) if "zones" in keys else []
+    teams = keys["entry_teams"].items(DESK_MAX) if "entry_teams" in keys else []
+    callsigns = tuple(unit.callsign for unit in units)
+    return Prepared(
+        tuple(_desk_zone(zone, places, centre) for zone in zones),
+        tuple(_desk_team(team, callsigns) for team in teams),
+    )
+
+
+def _desk_zone(node: _Node, places: Mapping[str, Place], centre: Place) -> DeskZone:
+    keys = node.mapping(("name", "kind", "at", "radius_m"), ("name", "kind", "at", "radius_m"))
+    radius_m = keys["radius_m"].number(1, 50_000)
+    return DeskZone(
+        keys["name"].text(60), keys["kind"].text(40), _place(keys["at"], places, centre), radius_m
+    )
+
+
+def _desk_team(node: _Node, callsigns: tuple[str, ...]) -> DeskTeam:
+    keys = node.mapping(("name", "task", "units", "people"), ("name",))
+    units = keys["units"].items(50) if "units" in keys else []
+    people = keys["people"].items(50) if "people" in keys else []
+    named = [person.mapping(("name", "bar"), ("name", "bar")) for person in people]
+    return DeskTeam(
+        keys["name"].text(60),
+        keys["task"].text(200) if "task" in keys else "",
+        tuple(unit.one_of(callsigns) for unit in units),
+        tuple((person["name"].text(60), person["bar"].number(0, 400)) for person in named),
+    )
 
 
 _UNIT_KEYS = (

@@ -16,6 +16,35 @@ def test_the_shipped_drill_has_thirty_units_in_three_teams():
     assert {event.what for event in drill.events} == set(scenario.HAPPENINGS)
 
 
+def test_what_the_staff_has_prepared(drill_text):
+    desk = scenario.load(scenario.built_in()).desk
+    assert [zone.kind for zone in desk.zones] == ["danger", "cordon"]
+    assert [(len(team.units), team.people) for team in desk.entry_teams] == [(3, (("向导老张", 240.0),))]
+    assert scenario.parse(drill_text).desk == scenario.Prepared()
+
+
+@pytest.mark.parametrize(
+    ("desk", "says"),
+    [
+        (
+            "{zones: [{name: 区, kind: danger, at: 丙, radius_m: 5}]}",
+            "desk.zones[0].at: place '丙' is not in places",
+        ),
+        ("{zones: [{name: 区, kind: danger, at: 甲}]}", "desk.zones[0]: key 'radius_m' is missing"),
+        (
+            "{entry_teams: [{name: 组, units: [消防-99]}]}",
+            "desk.entry_teams[0].units[0]: '消防-99', did you mean",
+        ),
+        ("{entry_teams: [{name: 组, people: [{name: 张, bar: 900}]}]}", "people[0].bar: 900, a number 0–400"),
+        ("{zone: []}", "desk: unknown key 'zone', did you mean 'zones'?"),
+    ],
+)
+def test_mistakes_of_the_desk(drill_text, desk, says):
+    with pytest.raises(ScenarioError) as error:
+        scenario.parse(f"{drill_text}\ndesk: {desk}\n")
+    assert says in str(error.value)
+
+
 AGENT = "team: 医疗, fidelity: agent, device: 2002"
 
 
