@@ -13,6 +13,7 @@ from hub.api import (
     above_routes,
     alarm_routes,
     commander_routes,
+    coverage_routes,
     device_routes,
     event_routes,
     feed_socket,
@@ -78,6 +79,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
+    api.include_router(coverage_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

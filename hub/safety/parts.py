@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
+from hub.safety.search import Search
+from hub.safety.signal_cells import Signal
 from hub.safety.warnings import Warnings
 
 
@@ -19,6 +21,8 @@ class Parts:
     alarms: Alarms
     clock: ClockWatch
     warnings: Warnings
+    search: Search
+    signal: Signal
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -32,4 +36,6 @@ def make(ground: Ground) -> Parts:
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
+        search=Search(ground),
+        signal=Signal(ground),
     )
