@@ -25,6 +25,7 @@ from hub.api import (
     people_routes,
     problems,
     session_routes,
+    station_routes,
     token_routes,
     trust_page,
     unit_routes,
@@ -80,6 +81,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
     api.include_router(coverage_routes.router(state))
+    api.include_router(station_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

@@ -11,6 +11,7 @@ from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
 from hub.safety.search import Search
 from hub.safety.signal_cells import Signal
+from hub.safety.stations import Stations
 from hub.safety.warnings import Warnings
 
 
@@ -23,6 +24,7 @@ class Parts:
     warnings: Warnings
     search: Search
     signal: Signal
+    stations: Stations
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -38,4 +40,5 @@ def make(ground: Ground) -> Parts:
         warnings=warnings,
         search=Search(ground),
         signal=Signal(ground),
+        stations=Stations(ground, warnings.drafts, alarms.tell),
     )

@@ -189,9 +189,8 @@ class Signal(Part):
         if due is None:
             return
         first = min(told.t_utc_ms for told in due.told)
-        now, later = [], []
-        for told in due.told:
-            (now if told.t_utc_ms - first <= STRETCH_MS else later).append(told)
+        now = [told for told in due.told if told.t_utc_ms - first <= STRETCH_MS]
+        later = [told for told in due.told if told.t_utc_ms - first > STRETCH_MS]
         due.told = later
         if not later:
             del self._waiting[due.slot]
@@ -206,7 +205,7 @@ class Signal(Part):
         for told in waiting.told:
             i = bisect_left(at, told.t_utc_ms)
             around = range(max(0, i - 1), min(len(at), i + 1))
-            near = min(around, key=lambda j, t=told.t_utc_ms: abs(at[j] - t), default=None)
+            _, near = min(((abs(at[j] - told.t_utc_ms), j) for j in around), default=(0, None))
             if trail is None or near is None or abs(at[near] - told.t_utc_ms) > PLACE_MS_MAX:
                 self.unplaced += 1
             else:
