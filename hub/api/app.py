@@ -17,6 +17,7 @@ from hub.api import (
     device_routes,
     event_routes,
     feed_socket,
+    history_routes,
     link_routes,
     metrics,
     notice_routes,
@@ -71,6 +72,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(token_routes.router(state))
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
+    api.include_router(history_routes.router(state))
     api.include_router(event_routes.router(state))
     api.include_router(alarm_routes.router(state))
     api.include_router(link_routes.router(state))

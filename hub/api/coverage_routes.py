@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from hub.api.bounds import Bbox, bounds
 from hub.api.guard import needs, who
 from hub.identity.permissions import Audience, Permission, Principal
 from hub.safety.search import SEGMENTS_MAX, UNITS_MAX, Plan, Tally
@@ -174,24 +175,6 @@ def _features(tally: Tally) -> Iterable[FeatureOut]:
         )
 
 
-def _bounds(bbox: str | None) -> tuple[float, float, float, float] | None:
-    """West, south, east, north."""
-    if bbox is None:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in bbox.split(","))
-    except ValueError:
-        raise HTTPException(
-            422, f"bbox = {bbox[:60]!r}: west,south,east,north in degrees are needed"
-        ) from None
-    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
-        raise HTTPException(422, f"bbox = {bbox[:60]!r}: west ≤ east within 180, south ≤ north within 90")
-    return west, south, east, north
-
-
-Bbox = Annotated[str | None, Query(max_length=80, description="west,south,east,north in degrees")]
-
-
 def router(state: HubState) -> APIRouter:
     routes = APIRouter(tags=["coverage"])
     _search_routes(routes, state)
@@ -298,9 +281,9 @@ def _ground_routes(routes: APIRouter, state: HubState) -> None:
         me: Principal = who,
     ) -> SignalOut:
         """Cells of about 100 m where a bearer was up or down. `hole`: units were there, and it was down more often."""
-        bounds = _bounds(bbox)
+        box = bounds(bbox)
         number = None if bearer is None else int(Bearer[bearer.upper()])
-        cells = [c for c in part.cells.all(number, since) if c.is_within(bounds) and seen(c, me.audience)]
+        cells = [c for c in part.cells.all(number, since) if c.is_within(box) and seen(c, me.audience)]
         cells.sort(key=lambda cell: -cell.t_last_ms)
         made = as_features(cells[:limit])
         names = [f"{made[i]['properties']['bearer']}/{c.column}/{c.row}" for i, c in enumerate(cells[:limit])]

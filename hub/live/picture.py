@@ -8,7 +8,7 @@ boot and row. So the order of arrival, repeats and old data do not matter. A pos
 longitude, altitude, speed, course and accuracy come from the same row or are absent.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,10 +21,6 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 UNITS_MAX = 200_000
-LATE_MS = 60_000
-"""A position so much older than the unit's newest is told to `Picture.late`."""
-Late = Callable[[int, int], None]
-"""Is told the slot, and the least time (UTC ms, 0: all of them) from which on its old positions are others now."""
 FLAG_SOS, FLAG_MAN_DOWN, FLAG_LOW_AIR, FLAG_GAS, FLAG_CLOCK, FLAG_QUARANTINED = (1 << bit for bit in range(6))
 FLAG_STRAIN, FLAG_DEVICE, FLAG_RECKONED = 1 << 6, 1 << 7, 1 << 8
 _CODES_OF_FLAG = {
@@ -193,7 +189,6 @@ class Picture:
         self.quarantined: npt.NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.hist: I64 = np.zeros(capacity, np.int64)
         self.changed: I64 = np.zeros(capacity, np.int64)
-        self.late: list[Late] = []
         self.pos[:, :] = np.array(POSITION_ABSENT, np.int64)[:, None]
 
     def add_unit(self) -> int:
@@ -258,22 +253,13 @@ class Picture:
         self.changed[at] = self.seq
         # Positions that did not become the newest belong to the trail behind it.
         behind = slots[times < self.pos_time[slots]]
-        self._tell_late(slots, times)
         if changes.hist:
             several = np.array(changes.hist, np.int64)
-            self._tell_late(several[:, 0], several[:, 1].astype(np.float64))
             reaching_back = several[several[:, 1] < self.pos_time[several[:, 0]], 0]
             behind = np.concatenate((behind, reaching_back))
         behind = np.unique(behind)
         self.hist[behind] = self.hist[behind] + 1 & 0xFFFFFFFF
         self.changed[behind] = self.seq
-
-    def _tell_late(self, slots: I64, times: F64) -> None:
-        """Whoever has made something of old rows learns that it is out of date."""
-        if self.late:
-            for at in np.flatnonzero(times < self.pos_time[slots] - LATE_MS):
-                for tell in self.late:
-                    tell(int(slots[at]), int(times[at]))
 
     def _apply_arrivals(self, changes: Changes) -> None:
         rows = np.array(changes.rx, np.int64)
@@ -306,8 +292,6 @@ class Picture:
             self.tag[mine, slot] = 0
         self.hist[slot] = self.hist[slot] + 1 & 0xFFFFFFFF
         self.changed[slot] = self.seq
-        for tell in self.late:
-            tell(slot, 0)
 
     # --- read ------------------------------------------------------------------------------------------
 

@@ -32,8 +32,8 @@ POINTS_A_STEP = 5_000
 STEP_MS = 1_800_000
 LATE_MS = 60_000
 """How far behind now a step ends, so that what comes a little late still counts."""
-QUIET_MS = 60_000
-"""A unit whose backlog comes in is read anew once so long nothing old has come."""
+QUIET_MS, LATE_MS_MAX = 60_000, 600_000
+"""A unit whose backlog comes in is read anew once so long nothing old has come, or after so long all the same."""
 LEG_M_MAX, LEG_MS_MAX = 200.0, 120_000
 M_PER_DEG = 111_320.0
 
@@ -153,7 +153,7 @@ class Tally:
         self.areas_m2 = [area_m2(ring) for ring in self._rings]
         self.walked = {unit: self._unread() for unit in plan.units}
         self._anew: dict[str, Walked] = {}
-        self._late: dict[str, int] = {}  # unit -> since when it has to be read anew
+        self._late: dict[str, tuple[int, int]] = {}  # unit -> when something first and last came late
 
     def _unread(self) -> Walked:
         return Walked(len(self.plan.segments), self.plan.from_utc_ms)
@@ -168,7 +168,7 @@ class Tally:
         """Positions from `t_utc_ms` on are others than those that were read."""
         known = self.walked.get(unit)
         if known is not None and t_utc_ms < max(known.read_ms, self._reading(unit).read_ms):
-            self._late[unit] = now_ms
+            self._late[unit] = self._late.get(unit, (now_ms, now_ms))[0], now_ms
 
     def _reading(self, unit: str) -> Walked:
         return self._anew.get(unit, self.walked[unit])
@@ -178,8 +178,8 @@ class Tally:
 
         `newest_ms` of a unit: its newest position. Nothing beyond it is read: what a silent unit walked comes later.
         """
-        for unit, since_ms in list(self._late.items()):
-            if now_ms - since_ms >= QUIET_MS:
+        for unit, (first_ms, last_ms) in list(self._late.items()):
+            if now_ms - last_ms >= QUIET_MS or now_ms - first_ms >= LATE_MS_MAX:
                 del self._late[unit]
                 self._anew[unit] = self._unread()
         end = min(now_ms - LATE_MS, self.plan.until_utc_ms or now_ms)
@@ -274,7 +274,7 @@ class Search(Part):
         self._fresh: set[str] = set()
         self._reading: tuple[Tally, str, int, Future[Trail]] | None = None
         self._trouble = ""
-        ground.picture.late.append(self._hear_late)
+        ground.ingest.late.listeners.append(self._hear_late)
 
     def load(self) -> None:
         for kept in self._ground.registry.documents.all(KIND).values():
@@ -295,9 +295,12 @@ class Search(Part):
         self._dropped.add(id)
         self._fresh.add(id)
 
-    def _hear_late(self, slot: int, t_utc_ms: int) -> None:
-        for tally in self.tallies.values():
-            tally.came_late(self._ground.units.rows[slot].id, t_utc_ms, self._ground.clock_ms())
+    def _hear_late(self, device: int, t_utc_ms: int) -> None:
+        if self.tallies:
+            units = [self._ground.units.rows[slot].id for slot in self._ground.units.slots_of(device)]
+            for tally in self.tallies.values():
+                for unit in units:
+                    tally.came_late(unit, t_utc_ms, self._ground.clock_ms())
 
     def look(self, now_ms: int) -> None:
         """Take what was read, and read one more stretch: one at a time, so that trails never crowd out the rest."""
