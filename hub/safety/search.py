@@ -37,6 +37,9 @@ QUIET_MS, LATE_MS_MAX = 60_000, 600_000
 LEG_M_MAX, LEG_MS_MAX = 200.0, 120_000
 M_PER_DEG = 111_320.0
 
+STRETCHES_A_LOOK = 4
+Stretch = tuple[str, int, int]
+"""Unit, from, to."""
 ReadTrail = Callable[[Carried, int, int, int], Trail]
 
 
@@ -173,8 +176,8 @@ class Tally:
     def _reading(self, unit: str) -> Walked:
         return self._anew.get(unit, self.walked[unit])
 
-    def due(self, now_ms: int, newest_ms: Callable[[str], float]) -> tuple[str, int, int] | None:
-        """(unit, from, to) of the next stretch to read, of the unit that is furthest behind; None: all is read.
+    def due(self, now_ms: int, newest_ms: Callable[[str], float]) -> list[Stretch]:
+        """The next stretches to read, of the units that are furthest behind; none: all is read.
 
         `newest_ms` of a unit: its newest position. Nothing beyond it is read: what a silent unit walked comes later.
         """
@@ -183,20 +186,13 @@ class Tally:
                 del self._late[unit]
                 self._anew[unit] = self._unread()
         end = min(now_ms - LATE_MS, self.plan.until_utc_ms or now_ms)
-        best: tuple[str, int, int] | None = None
+        found: list[Stretch] = []
         for unit in self.walked:
             read_ms, newest = self._reading(unit).read_ms, newest_ms(unit)
             to_ms = end if newest != newest else min(end, int(newest))
-            if read_ms < to_ms and (best is None or read_ms < best[1]):
-                best = unit, read_ms, min(to_ms, read_ms + STEP_MS)
-        if best is None:
-            self._settle(end)
-        return best
-
-    def _settle(self, end_ms: int) -> None:
-        for unit, anew in self._anew.items():
-            self.walked[unit] = anew
-        self._anew.clear()
+            if read_ms < to_ms:
+                found.append((unit, read_ms, min(to_ms, read_ms + STEP_MS)))
+        return sorted(found, key=lambda stretch: stretch[1])[:STRETCHES_A_LOOK]
 
     def add(self, unit: str, trail: Trail, to_ms: int) -> None:
         """A stretch of a unit's trail, from where the last one ended."""
@@ -207,6 +203,8 @@ class Tally:
             since_ms = into.last[0]
             points = [into.last, *(p for p in points if p[0] > since_ms)]
         into.read_ms = to_ms
+        if unit in self._anew and to_ms >= self.walked[unit].read_ms:
+            self.walked[unit] = self._anew.pop(unit)
         if not points:
             return
         into.last = points[-1]
@@ -272,7 +270,7 @@ class Search(Part):
         self._dirty: set[str] = set()
         self._dropped: set[str] = set()
         self._fresh: set[str] = set()
-        self._reading: tuple[Tally, str, int, Future[Trail]] | None = None
+        self._reading: tuple[Tally, list[Stretch], Future[list[Trail]]] | None = None
         self._trouble = ""
         ground.ingest.late.listeners.append(self._hear_late)
 
@@ -303,26 +301,34 @@ class Search(Part):
                     tally.came_late(unit, t_utc_ms, self._ground.clock_ms())
 
     def look(self, now_ms: int) -> None:
-        """Take what was read, and read one more stretch: one at a time, so that trails never crowd out the rest."""
+        """Take what was read, and read a few more stretches: so few that trails never crowd out the rest."""
         if self._reading is not None:
-            tally, unit, to_ms, future = self._reading
+            tally, stretches, future = self._reading
             if not future.done():
                 return
             self._reading = None
             err = future.exception()
-            self._trouble = "" if err is None else f"search: the trail of {unit} cannot be read: {err}"
+            self._trouble = (
+                "" if err is None else f"search: trails of {tally.plan.name} cannot be read: {err}"
+            )
             if err is None and self.tallies.get(tally.plan.id) is tally:
-                tally.add(unit, future.result(), to_ms)
+                for (unit, _, to_ms), trail in zip(stretches, future.result(), strict=True):
+                    tally.add(unit, trail, to_ms)
                 self._fresh.add(tally.plan.id)
         for tally in self.tallies.values():
-            due = tally.due(now_ms, self._newest_ms)
-            if due is not None:
-                unit, from_ms, to_ms = due
-                slot = self._ground.units.slot_by_id.get(unit)
-                carried = [] if slot is None else self._ground.units.carried(slot)
-                future = self._ground.readers.submit(self._read, carried, from_ms, to_ms, POINTS_A_STEP)
-                self._reading = (tally, unit, to_ms, future)
+            stretches = tally.due(now_ms, self._newest_ms)
+            if stretches:
+                asked = [(self._carried(unit), first, last) for unit, first, last in stretches]
+                future = self._ground.readers.submit(self._read_all, asked)
+                self._reading = (tally, stretches, future)
                 return
+
+    def _read_all(self, asked: Sequence[tuple[Carried, int, int]]) -> list[Trail]:
+        return [self._read(*one, POINTS_A_STEP) for one in asked]
+
+    def _carried(self, unit: str) -> Carried:
+        slot = self._ground.units.slot_by_id.get(unit)
+        return [] if slot is None else self._ground.units.carried(slot)
 
     def _newest_ms(self, unit: str) -> float:
         slot = self._ground.units.slot_by_id.get(unit)

@@ -118,18 +118,21 @@ def test_what_comes_late_is_counted_too() -> None:
     """A backlog after an outage: the unit is read anew from the beginning, and what was read counts until then."""
     tally = search.Tally(plan())
     far, near = (lambda _unit: 1e15), (lambda _unit: 60_000.0)
-    assert tally.due(10_000_000, near) == ("u1", 0, 60_000), (
+    assert tally.due(10_000_000, near) == [("u1", 0, 60_000)], (
         "nothing is read beyond the unit's newest position"
     )
     tally.add("u1", walk((117.001, 117.002)), 9_940_000)
     before = tally.length_m[0]
     tally.came_late("u1", 20_000, 10_000_000)
-    assert tally.due(10_000_000, far) is None, "not while the backlog is coming in"
+    assert tally.due(10_000_000, far) == [], "not while the backlog is coming in"
     now = 10_000_000 + search.QUIET_MS
-    assert tally.due(now, far) == ("u1", 0, search.STEP_MS)
+    assert tally.due(now, far) == [("u1", 0, search.STEP_MS)]
     assert tally.length_m[0] == before
-    tally.add("u1", walk((117.001, 117.002, 117.003)), now - search.LATE_MS)
-    assert tally.due(now, far) is None
+    tally.add("u1", walk((117.001, 117.002, 117.003)), 9_939_999)
+    assert tally.length_m[0] == before, "not before it is as far as it was"
+    assert tally.due(now, far) == [("u1", 9_939_999, now - search.LATE_MS)]
+    tally.add("u1", walk((117.003,)), now - search.LATE_MS)
+    assert tally.due(now, far) == []
     assert tally.length_m[0] == pytest.approx(2 * before, rel=1e-6)
 
 

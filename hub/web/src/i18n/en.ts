@@ -1,8 +1,10 @@
+import { enCoverage } from './enCoverage'
 import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enSafety,
+  ...enCoverage,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',
