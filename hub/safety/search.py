@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from math import cos, radians
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,8 @@ M_PER_DEG = 111_320.0
 STRETCHES_A_LOOK = 4
 Stretch = tuple[str, int, int]
 """Unit, from, to."""
+Point = tuple[int, float, float]
+"""UTC ms, longitude, latitude."""
 ReadTrail = Callable[[Carried, int, int, int], Trail]
 
 
@@ -137,8 +139,20 @@ class Walked:
         self.length_m = [0.0] * segments
         self.read_ms = from_ms
         self.legs = self.gaps = 0
-        self.newest_ms: int | None = None
-        self.last: tuple[int, float, float] | None = None
+        self.last: Point | None = None
+
+    @property
+    def newest_ms(self) -> int | None:
+        return self.last[0] if self.last else None
+
+
+class Step(NamedTuple):
+    """What one stretch of a trail adds to a `Walked`."""
+
+    last: Point | None
+    length_m: list[float]
+    legs: int
+    gaps: int
 
 
 class Tally:
@@ -196,29 +210,33 @@ class Tally:
 
     def add(self, unit: str, trail: Trail, to_ms: int) -> None:
         """A stretch of a unit's trail, from where the last one ended."""
-        into = self._reading(unit)
+        self.take(unit, self.measure(unit, trail), to_ms)
+
+    def measure(self, unit: str, trail: Trail) -> Step:
+        """What a stretch adds. On a reader's thread: a thousand legs and a hundred segments take their time."""
+        last = self._reading(unit).last
         lats, lons = trail.lat_deg_e7, trail.lon_deg_e7
         points = [(t, lon / 1e7, lat / 1e7) for t, lat, lon in zip(trail.t_utc_ms, lats, lons, strict=True)]
-        if into.last is not None:
-            since_ms = into.last[0]
-            points = [into.last, *(p for p in points if p[0] > since_ms)]
-        into.read_ms = to_ms
-        if unit in self._anew and to_ms >= self.walked[unit].read_ms:
-            self.walked[unit] = self._anew.pop(unit)
-        if not points:
-            return
-        into.last = points[-1]
-        into.newest_ms = points[-1][0]
+        if last is not None:
+            points = [last, *(p for p in points if p[0] > last[0])]
         if len(points) < 2:
-            return
+            return Step(points[-1] if points else None, [0.0] * len(self._rings), 0, 0)
         at = flat([(lon, lat) for _, lon, lat in points], self._lat_0)
         times = np.array([t for t, _, _ in points], np.int64)
         long = np.hypot(*(at[1:] - at[:-1]).T) > LEG_M_MAX
         known = ~(long | (np.diff(times) > LEG_MS_MAX))
-        into.legs += int(known.sum())
-        into.gaps += int((~known).sum())
-        for i, ring in enumerate(self._rings):
-            into.length_m[i] += inside_length_m(at[:-1][known], at[1:][known], ring)
+        lengths = [inside_length_m(at[:-1][known], at[1:][known], ring) for ring in self._rings]
+        return Step(points[-1], lengths, int(known.sum()), int((~known).sum()))
+
+    def take(self, unit: str, step: Step, to_ms: int) -> None:
+        """Count what was measured."""
+        into = self._reading(unit)
+        into.last = step.last or into.last
+        into.legs, into.gaps = into.legs + step.legs, into.gaps + step.gaps
+        into.length_m = [a + b for a, b in zip(into.length_m, step.length_m, strict=True)]
+        into.read_ms = to_ms
+        if unit in self._anew and to_ms >= self.walked[unit].read_ms:
+            self.walked[unit] = self._anew.pop(unit)
 
     def share(self) -> dict[str, Any]:
         """What is searched, with every input."""
@@ -270,7 +288,7 @@ class Search(Part):
         self._dirty: set[str] = set()
         self._dropped: set[str] = set()
         self._fresh: set[str] = set()
-        self._reading: tuple[Tally, list[Stretch], Future[list[Trail]]] | None = None
+        self._reading: tuple[Tally, list[Stretch], Future[list[Step]]] | None = None
         self._trouble = ""
         ground.ingest.late.listeners.append(self._hear_late)
 
@@ -312,19 +330,19 @@ class Search(Part):
                 "" if err is None else f"search: trails of {tally.plan.name} cannot be read: {err}"
             )
             if err is None and self.tallies.get(tally.plan.id) is tally:
-                for (unit, _, to_ms), trail in zip(stretches, future.result(), strict=True):
-                    tally.add(unit, trail, to_ms)
+                for (unit, _, to_ms), step in zip(stretches, future.result(), strict=True):
+                    tally.take(unit, step, to_ms)
                 self._fresh.add(tally.plan.id)
         for tally in self.tallies.values():
             stretches = tally.due(now_ms, self._newest_ms)
             if stretches:
-                asked = [(self._carried(unit), first, last) for unit, first, last in stretches]
-                future = self._ground.readers.submit(self._read_all, asked)
+                asked = [(unit, (self._carried(unit), first, last)) for unit, first, last in stretches]
+                future = self._ground.readers.submit(self._measure_all, tally, asked)
                 self._reading = (tally, stretches, future)
                 return
 
-    def _read_all(self, asked: Sequence[tuple[Carried, int, int]]) -> list[Trail]:
-        return [self._read(*one, POINTS_A_STEP) for one in asked]
+    def _measure_all(self, tally: Tally, asked: Sequence[tuple[str, tuple[Carried, int, int]]]) -> list[Step]:
+        return [tally.measure(unit, self._read(*window, POINTS_A_STEP)) for unit, window in asked]
 
     def _carried(self, unit: str) -> Carried:
         slot = self._ground.units.slot_by_id.get(unit)

@@ -118,6 +118,7 @@ class Book:
 
     def __init__(self) -> None:
         self._stations: dict[str, Station] = {}
+        self._over: dict[tuple[str, str], None] = {}  # (station, quantity) of what is over a threshold
         self.changed: dict[str, None] = {}
         self.left_out = self.older = 0
 
@@ -153,7 +154,14 @@ class Book:
         if limits != value.limits and (limits or not quantity.threshold_column):
             value.set_limits(limits, source.stale_ms)
         value.step(reading.value, reading.t_utc_ms, now_ms)
+        self._note(station, value)
         self.changed[id] = None
+
+    def _note(self, station: Station, value: Value) -> None:
+        if value.over:
+            self._over[station.id, value.quantity.name] = None
+        else:
+            self._over.pop((station.id, value.quantity.name), None)
 
     # --- over a restart ------------------------------------------------------------------------------------
 
@@ -187,16 +195,19 @@ class Book:
                 value.latches[colour].stands = True
         if station.values:
             self._stations[id] = station
+        for value in station.values.values():
+            self._note(station, value)
         return bool(station.values)
 
     # --- what it means -------------------------------------------------------------------------------------
 
     def over(self, now_ms: int) -> Iterator[tuple[Station, Value]]:
         """Every value over its threshold that is not silent for long."""
-        for station in self._stations.values():
-            for value in station.values.values():
-                if value.over and now_ms - value.t_utc_ms <= SILENT_MS:
-                    yield station, value
+        for id, name in self._over:
+            station = self._stations[id]
+            value = station.values[name]
+            if now_ms - value.t_utc_ms <= SILENT_MS:
+                yield station, value
 
     def conditions(self, now_ms: int) -> list[Condition]:
         return [_condition(station, value) for station, value in self.over(now_ms)]
