@@ -34,7 +34,7 @@ function Plan({ plan, segments }: { plan: Raw; segments: Feature[] }) {
     features: segments.map(({ geometry, properties: p }) => ({ type: 'Feature', id: p.id, geometry, properties: { name: p.name, poa: p.poa, range_m: p.range_m, visibility: p.visibility } })),
   }))
   return (
-    <article class="search" data-testid="search">
+    <article class="search" data-testid="search-plan">
       <header><h3>{text(plan.name)}</h3><span class="says">{over && t('search_over')}</span></header>
       {segments.map(({ properties: s }) => (
         <div key={text(s.id)} class="segment" data-testid="segment">
