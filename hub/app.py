@@ -235,6 +235,8 @@ class Hub:
         self.ingest.paths.publish = lambda topic, device, data: self.link.publish(topic, device, data)
         self.datagrams = Port(self.inbox, clock.now_ms)
         self.ingest.paths.to_address = self.datagrams.send
+        self.history = History(self.log, self.keys.logged, clock.now_ms)
+        self.ingest.late.listeners.append(self.history.slices.cache.late)
         self._load_registry()
         self._open_outbox()
         self._rebuild()
@@ -285,7 +287,7 @@ class Hub:
             outbox=self.outbox,
             order_desk=self.order_desk,
             order_screen=self.order_screen,
-            history=History(self.log, self.keys.logged),
+            history=self.history,
             counters=self.counters,
             readers=self._readers,
             health=self.health,

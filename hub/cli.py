@@ -23,6 +23,7 @@ COMMANDS = {
     "below": "hub.commands.below",
     "trust": "hub.commands.trust",
     "openapi": "hub.commands.openapi",
+    "stations": "hub.commands.stations",
     "doctor": "hub.commands.doctor",
 }
 
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     trust.add_argument("--qr", action="store_true", help="the QR code also when this is no terminal")
     trust.add_argument("--out", metavar="FILE", help="write the authority's certificate (DER)")
     trust.add_argument("--json", action="store_true")
+    _stations(commands.add_parser("stations", help="mapping files of fixed stations"))
     document = commands.add_parser("openapi", help="print the API's OpenAPI document")
     document.add_argument("--out", metavar="FILE", help="write it there instead")
     doctor = commands.add_parser("doctor", parents=[common], help="check disk, log, keys, clock and broker")
@@ -231,6 +233,15 @@ def _below(below: argparse.ArgumentParser, common: argparse.ArgumentParser) -> N
     join = actions.add_parser("join", parents=[common], help="begin a new hub from that file")
     join.add_argument("file")
     join.add_argument("--code", required=True, help="as `below add` printed it")
+
+
+def _stations(stations: argparse.ArgumentParser) -> None:
+    actions = stations.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="try a mapping on what is there, and say what it reads")
+    check.add_argument("file", help="such as DIR/stations.toml")
+    check.add_argument("--data", metavar="DIR", help="the hub's data (default: the folder of the file)")
+    check.add_argument("--source", metavar="NAME", help="only this source")
+    check.add_argument("--sample", metavar="FILE", help="read this in place of what the source says")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -96,7 +96,10 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.write(mqtt_wire.connect(self._name, KEEPALIVE_S, version_5=self._line.version_5))
+        line = self._line
+        transport.write(
+            mqtt_wire.connect(self._name, KEEPALIVE_S, version_5=line.version_5, login=line.login)
+        )
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
@@ -160,13 +163,15 @@ class Line:
         gulp_s: float = 0.0,
         tls: Callable[[], ssl.SSLContext] | None = None,
         patience: int = 1,
+        login: tuple[str, str] | None = None,
     ) -> None:
-        """`patience`: how many times longer than on this machine an answer may take."""
+        """`patience`: how many times longer than on this machine an answer may take. `login`: name and password."""
         self.name = name
         self.filters = filters
         self.put = put
         self.version_5 = version_5
         self.gulp_s = gulp_s
+        self.login = login
         self.since_ms = self.heard_ms = clock_ms()
         self.connects = 0
         self.transport: asyncio.Transport | None = None  # None: not connected

@@ -20,7 +20,7 @@ REFUSED_FROM = 0x80
 """Codes of a SUBACK from here on say that a subscription was refused."""
 _PUBLISH_QOS_0 = 0x30
 _QOS_BITS = 0x06
-_CLEAN_START = 0x02
+_CLEAN_START, _LOGIN = 0x02, 0xC0
 
 Message = tuple[str, bytes]
 Packet = tuple[int, bytes]
@@ -45,10 +45,14 @@ def _packet(first: int, body: bytes) -> bytes:
     return bytes([first]) + varint(len(body)) + body
 
 
-def connect(client_id: str, keepalive_s: int, *, version_5: bool) -> bytes:
-    """CONNECT without a session, a will or a name."""
-    head = _text("MQTT") + bytes([5 if version_5 else 4, _CLEAN_START]) + keepalive_s.to_bytes(2, "big")
-    return _packet(0x10, head + _no_properties(version_5) + _text(client_id))
+def connect(
+    client_id: str, keepalive_s: int, *, version_5: bool, login: tuple[str, str] | None = None
+) -> bytes:
+    """CONNECT without a session or a will. `login`: name and password."""
+    flags = _CLEAN_START | (_LOGIN if login else 0)
+    head = _text("MQTT") + bytes([5 if version_5 else 4, flags]) + keepalive_s.to_bytes(2, "big")
+    who = b"".join(_text(part) for part in (client_id, *(login or ())))
+    return _packet(0x10, head + _no_properties(version_5) + who)
 
 
 def subscribe(topics: Sequence[str], *, version_5: bool, packet_id: int = 1) -> bytes:

@@ -212,6 +212,11 @@ def callout() -> str:
     return f"```toml\n{(ROOT / 'hub/safety/sample_callout.toml').read_text(encoding='utf-8')}```"
 
 
+def stations() -> str:
+    """The sample of a mapping file, whole."""
+    return f"```toml\n{(ROOT / 'hub/safety/sample_stations.toml').read_text(encoding='utf-8')}```"
+
+
 def gestures() -> str:
     """What the wearer can say, with numbers and times."""
     lines = [
@@ -353,7 +358,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "ack": ack, "feed": feed,
     "roles": roles, "permissions": permissions, "routes": routes,
     "guard_rules": guard_rules, "guard_events": guard_events, "guard_settings": guard_settings,
-    "alarms": alarms, "callout": callout, "gestures": gestures, "patterns": patterns, "board_fields": board_fields,
+    "alarms": alarms, "callout": callout, "stations": stations,
+    "gestures": gestures, "patterns": patterns, "board_fields": board_fields,
     "board_numbers": board_numbers, "board_example": board_example,
 }  # fmt: skip
 

@@ -14,9 +14,11 @@ from hub.api import (
     alarm_routes,
     camera_routes,
     commander_routes,
+    coverage_routes,
     device_routes,
     event_routes,
     feed_socket,
+    history_routes,
     link_routes,
     metrics,
     net_routes,
@@ -26,6 +28,7 @@ from hub.api import (
     people_routes,
     problems,
     session_routes,
+    station_routes,
     token_routes,
     trust_page,
     unit_routes,
@@ -71,6 +74,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(token_routes.router(state))
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
+    api.include_router(history_routes.router(state))
     api.include_router(event_routes.router(state))
     api.include_router(alarm_routes.router(state))
     api.include_router(link_routes.router(state))
@@ -82,6 +86,8 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(warning_routes.router(state))
     api.include_router(camera_routes.router(state))
     api.include_router(net_routes.router(state))
+    api.include_router(coverage_routes.router(state))
+    api.include_router(station_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

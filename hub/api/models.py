@@ -114,24 +114,29 @@ class TrailColumns(BaseModel):
 
 
 class TrailOut(BaseModel):
-    """A trail, oldest first."""
+    """A trail, oldest first. `tolerance_m`: how far a position may be off at its own time, 0: not at all; `whole`: of
+    how many positions it was made."""
 
     n: int
     c: TrailColumns
+    tolerance_m: float = 0.0
+    whole: int = 0
 
 
 class SeriesColumns(BaseModel):
-    """Middle of each bucket in UTC ms, least and greatest value."""
+    """Middle of each bucket in UTC ms, how many values it has, least and greatest. One that is missing is a gap."""
 
     t: list[int]
+    n: list[int]
     min: list[float | int]
     max: list[float | int]
 
 
 class SeriesOut(BaseModel):
-    """Series by channel name."""
+    """Series by channel name, in buckets of `width_ms`."""
 
     channels: dict[str, SeriesColumns]
+    width_ms: int
 
 
 class HealthOut(BaseModel):

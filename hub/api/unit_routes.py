@@ -1,26 +1,15 @@
-"""Units with their last values, trails and series. Thin: `hub.live` does the work."""
+"""Units with their last values. Thin: `hub.live` does the work."""
 
-import asyncio
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
-import msgpack
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException
 
 from hub.api.guard import needs, who
-from hub.api.models import SeriesColumns, SeriesOut, TrailColumns, TrailOut, UnitOut, UnitsOut, ValueOut
+from hub.api.models import UnitOut, UnitsOut, ValueOut
 from hub.identity.permissions import PHYSIOLOGY_FIELDS, Audience, Permission, Principal
-from hub.live.history import Trail
 from hub.live.measure import scaled
-from hub.live.picture import CHANNEL
 from hub.state import HubState
-from protocols.catalog import FIELDS_BY_NAME
-
-HOUR_MS = 3_600_000
-POINTS_MAX = 50_000
-CHANNELS_MAX = 16
-T_MAX = 2**52
 
 
 def _or_none(number: float) -> int | None:
@@ -60,39 +49,6 @@ def _via(state: HubState, device: int) -> str:
     return (state.units.callsign_of(relay) or str(relay)) if relay else ""
 
 
-def _trail_msgpack(trail: Trail) -> bytes:
-    columns = {
-        "t": np.array(trail.t_utc_ms, "<f8").tobytes(),
-        "lat": np.array(trail.lat_deg_e7, "<i4").tobytes(),
-        "lon": np.array(trail.lon_deg_e7, "<i4").tobytes(),
-    }
-    data: bytes = msgpack.packb({"n": len(trail.t_utc_ms), "c": columns})
-    return data
-
-
-def _channel_names(channels: str) -> list[str]:
-    names = [name for name in channels.split(",") if name]
-    unknown = [name for name in names if name not in CHANNEL]
-    if unknown or not 1 <= len(names) <= CHANNELS_MAX:
-        raise HTTPException(
-            422, f"channels: {', '.join(unknown) or channels!r}; 1–{CHANNELS_MAX} of {', '.join(CHANNEL)}"
-        )
-    return names
-
-
-def _series(found: dict[str, dict[str, list[int]]]) -> Iterator[tuple[str, SeriesColumns]]:
-    for name, columns in found.items():
-        field = FIELDS_BY_NAME[name]
-        low, high = ([scaled(field, value) for value in columns[word]] for word in ("min", "max"))
-        yield name, SeriesColumns(t=columns["t"], min=low, max=high)
-
-
-From = Annotated[
-    int | None, Query(alias="from", ge=0, le=T_MAX, description="UTC ms; default an hour before `to`")
-]
-To = Annotated[int | None, Query(alias="to", ge=0, le=T_MAX, description="UTC ms; default now")]
-
-
 def router(state: HubState) -> APIRouter:
     """The unit routes of docs/feed.md."""
     routes = APIRouter(tags=["units"])
@@ -103,13 +59,6 @@ def router(state: HubState) -> APIRouter:
         if slot is None or not me.audience.sees(state.units.rows[slot].agency):
             raise HTTPException(404, f"no unit {unit_id[:40]!r}")
         return slot
-
-    def window(from_ms: int | None, to_ms: int | None) -> tuple[int, int]:
-        last = state.clock.now_ms() if to_ms is None else to_ms
-        first = last - HOUR_MS if from_ms is None else from_ms
-        if first > last:
-            raise HTTPException(422, f"from {first} is later than to {last}")
-        return first, last
 
     @routes.get("/units", dependencies=[needs(Permission.PICTURE)])
     async def units(me: Principal = who) -> UnitsOut:
@@ -122,54 +71,5 @@ def router(state: HubState) -> APIRouter:
     async def unit(unit_id: str, me: Principal = who) -> UnitOut:
         """One unit."""
         return unit_out(state, slot_of(unit_id, me), me.audience)
-
-    @routes.get("/units/{unit_id}/trail", response_model=TrailOut, dependencies=[needs(Permission.PICTURE)])
-    async def trail(
-        request: Request,
-        unit_id: str,
-        from_ms: From = None,
-        to_ms: To = None,
-        points: Annotated[int, Query(ge=1, le=POINTS_MAX)] = 2_000,
-        me: Principal = who,
-    ) -> Any:
-        """Positions, oldest first: msgpack, or JSON when Accept asks for it."""
-        slot = slot_of(unit_id, me)
-        first, last = window(from_ms, to_ms)
-        thing = state.ingest.reported.thing(slot)
-        reporters = [slot] if thing is None else sorted(thing.reporters)
-        carried = [span for one in reporters for span in state.units.carried(one)]
-
-        def read() -> Trail:
-            if thing is None:
-                return state.history.trail(carried, first, last, points)
-            return state.history.reported_trail(carried, thing.key[:2], first, last, points)
-
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(state.readers, read)
-        if "application/json" in request.headers.get("accept", ""):
-            columns = TrailColumns(t=found.t_utc_ms, lat=found.lat_deg_e7, lon=found.lon_deg_e7)
-            return TrailOut(n=len(found.t_utc_ms), c=columns)
-        return Response(_trail_msgpack(found), media_type="application/msgpack")
-
-    @routes.get("/units/{unit_id}/series", dependencies=[needs(Permission.PICTURE)])
-    async def series(
-        unit_id: str,
-        channels: Annotated[str, Query(max_length=500)],
-        from_ms: From = None,
-        to_ms: To = None,
-        points: Annotated[int, Query(ge=1, le=POINTS_MAX)] = 300,
-        me: Principal = who,
-    ) -> SeriesOut:
-        """Least and greatest value in each of at most `points` equal stretches of time."""
-        slot, names = slot_of(unit_id, me), _channel_names(channels)
-        bodily = PHYSIOLOGY_FIELDS.intersection(names)
-        if bodily and not me.audience.sees_body(state.units.rows[slot].team):
-            raise HTTPException(
-                403, f"channels: {', '.join(sorted(bodily))} of this unit is not for you to see"
-            )
-        arguments = (state.units.carried(slot), names, *window(from_ms, to_ms), points)
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(state.readers, lambda: state.history.series(*arguments))
-        return SeriesOut(channels=dict(_series(found)))
 
     return routes

@@ -26,6 +26,7 @@ from hub.live.coverage import Coverage, CoverageFull, Pair
 from hub.live.events import Event, EventBook, Said, flag_of
 from hub.live.gate import Columns, Gates, without
 from hub.live.history import open_logged
+from hub.live.ingest_late import LATE_MS, Late
 from hub.live.links import Links, Told
 from hub.live.paths import Paths, Way, parse_mark
 from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
@@ -117,6 +118,7 @@ class Ingest:
         self.gates = Gates()
         self.reported = Reported(units, counters)
         self.links = Links()
+        self.late = Late()
         self.below = Below()
         self.texts = Texts()
         self.take_receipt: TakeReceipt = lambda _device, _values, _t_ms, _t_hub_ms: False
@@ -495,6 +497,7 @@ class Ingest:
             for key, urgent, refused in admitted.owed:
                 self.owed.note(key, admitted.commit.t_hub_ms, urgent=urgent, refused=refused)
             self.below.note(admitted.passed, admitted.commit.t_hub_ms)
+            self._tell_late(admitted)
         else:
             self._unsaved_clocks = admitted.commit.clocks[-CLOCKS_MAX:]
             for key in admitted.touched:
@@ -502,6 +505,16 @@ class Ingest:
         while len(self._coverage) > STREAMS_MAX:
             del self._coverage[next(iter(self._coverage))]
         return [] if admitted.is_shown else self.show(admitted)
+
+    def _tell_late(self, admitted: Admitted) -> None:
+        """They are in the log now: whoever reads it again finds them."""
+        for shown in admitted.shown:
+            times = shown.times
+            if times and min(times[0], times[-1]) < shown.t_hub_ms - LATE_MS:
+                self.late.tell(shown.frame.envelope.device, min(times))
+        for device, _, _, proven in admitted.redated:
+            if proven:
+                self.late.tell(device, 0)
 
     def show(self, admitted: Admitted) -> list[Event]:
         """Apply a batch to the picture, once. Before its commit only when the disk makes it wait."""

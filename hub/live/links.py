@@ -4,12 +4,15 @@ Enters: rows of kind LINK, live or out of the log. Leaves: for each device its b
 Callers: `hub.live.ingest` (tell), `hub.api.link_routes` (of).
 """
 
+from collections import deque
 from typing import NamedTuple
 
 from protocols.links import LinkState
 
 DEVICES_MAX = 50_000
 PLACES_MAX = 16
+FRESH_MAX = 50_000
+"""Rows for `hub.safety.signal_cells`, late ones too; beyond it the oldest goes."""
 GONE_MS = 600_000
 """A gateway tells all its bearers each minute: one so much older than the newest is in its configuration no more."""
 
@@ -32,9 +35,11 @@ class Links:
 
     def __init__(self) -> None:
         self._told: dict[int, dict[int, Told]] = {}
+        self.fresh: deque[tuple[int, Told]] = deque(maxlen=FRESH_MAX)
 
     def tell(self, device: int, told: Told) -> None:
         """A row came. Beyond the bounds it is left out: nothing depends on it."""
+        self.fresh.append((device, told))
         places = self._told.get(device)
         if places is None:
             if len(self._told) >= DEVICES_MAX:

@@ -87,6 +87,10 @@ class Units:
     def is_reported(self, slot: int) -> bool:
         return slot in self._reported
 
+    def reported(self) -> list[int]:
+        """The slots of all that are not registered, but reported."""
+        return list(self._reported)
+
     def is_registered(self, callsign: str) -> bool:
         """Whether a registered unit is called so."""
         return callsign.casefold() in self._callsigns

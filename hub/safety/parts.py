@@ -11,6 +11,9 @@ from hub.readiness.nets import Nets
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
+from hub.safety.search import Search
+from hub.safety.signal_cells import Signal
+from hub.safety.stations import Stations
 from hub.safety.warnings import Warnings
 
 
@@ -23,6 +26,9 @@ class Parts:
     warnings: Warnings
     cameras: Cameras
     nets: Nets
+    search: Search
+    signal: Signal
+    stations: Stations
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -38,4 +44,7 @@ def make(ground: Ground) -> Parts:
         warnings=warnings,
         cameras=Cameras(ground),
         nets=Nets(ground),
+        search=Search(ground),
+        signal=Signal(ground),
+        stations=Stations(ground, warnings.drafts, alarms.tell),
     )

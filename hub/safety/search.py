@@ -10,13 +10,14 @@ step each second, so a plan of hours costs no more than its newest minute.
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from math import cos, radians
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from hub.errors import Refused
 from hub.identity.permissions import Audience, Principal
 from hub.live.history import Carried, History, Trail
 from hub.safety.part import Ground, Maker, Part
@@ -31,9 +32,16 @@ POINTS_A_STEP = 5_000
 STEP_MS = 1_800_000
 LATE_MS = 60_000
 """How far behind now a step ends, so that what comes a little late still counts."""
+QUIET_MS, LATE_MS_MAX = 60_000, 600_000
+"""A unit whose backlog comes in is read anew once so long nothing old has come, or after so long all the same."""
 LEG_M_MAX, LEG_MS_MAX = 200.0, 120_000
 M_PER_DEG = 111_320.0
 
+STRETCHES_A_LOOK = 4
+Stretch = tuple[str, int, int]
+"""Unit, from, to."""
+Point = tuple[int, float, float]
+"""UTC ms, longitude, latitude."""
 ReadTrail = Callable[[Carried, int, int, int], Trail]
 
 
@@ -50,6 +58,7 @@ class Segment:
 
     @property
     def sweep_m(self) -> float:
+        """W."""
         return SWEEP[self.visibility] * self.range_m
 
 
@@ -123,8 +132,35 @@ def _contains(ring: F64, point: F64) -> bool:
     return bool(np.count_nonzero(spans & right) % 2)
 
 
+class Walked:
+    """What one unit walked, segment by segment, and up to when it is read."""
+
+    def __init__(self, segments: int, from_ms: int) -> None:
+        self.length_m = [0.0] * segments
+        self.read_ms = from_ms
+        self.legs = self.gaps = 0
+        self.last: Point | None = None
+
+    @property
+    def newest_ms(self) -> int | None:
+        return self.last[0] if self.last else None
+
+
+class Step(NamedTuple):
+    """What one stretch of a trail adds to a `Walked`."""
+
+    last: Point | None
+    length_m: list[float]
+    legs: int
+    gaps: int
+
+
 class Tally:
-    """What was walked in each segment of one plan, unit by unit."""
+    """What was walked in each segment of one plan, unit by unit.
+
+    A unit whose old positions came late is read anew from the beginning of the plan; until that is done, what was read
+    before counts.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -132,61 +168,98 @@ class Tally:
         self._lat_0 = sum(lats) / max(1, len(lats))
         self._rings = [flat(s.ring, self._lat_0) for s in plan.segments]
         self.areas_m2 = [area_m2(ring) for ring in self._rings]
-        self.length_m = [0.0] * len(plan.segments)
-        self.read_ms: dict[str, int] = dict.fromkeys(plan.units, plan.from_utc_ms)
-        self.legs = self.gaps = 0
-        self.newest_ms: int | None = None
-        self._last: dict[str, tuple[int, float, float]] = {}
+        self.walked = {unit: self._unread() for unit in plan.units}
+        self._anew: dict[str, Walked] = {}
+        self._late: dict[str, tuple[int, int]] = {}  # unit -> when something first and last came late
 
-    def due(self, now_ms: int) -> tuple[str, int, int] | None:
-        """(unit, from, to) of the next stretch to read; None: all is read."""
+    def _unread(self) -> Walked:
+        return Walked(len(self.plan.segments), self.plan.from_utc_ms)
+
+    @property
+    def length_m(self) -> list[float]:
+        """L of each segment."""
+        columns = [walked.length_m for walked in self.walked.values()]
+        return [sum(column) for column in zip(*columns, strict=True)] or [0.0] * len(self.plan.segments)
+
+    def came_late(self, unit: str, t_utc_ms: int, now_ms: int) -> None:
+        """Positions from `t_utc_ms` on are others than those that were read."""
+        known = self.walked.get(unit)
+        if known is not None and t_utc_ms < max(known.read_ms, self._reading(unit).read_ms):
+            self._late[unit] = self._late.get(unit, (now_ms, now_ms))[0], now_ms
+
+    def _reading(self, unit: str) -> Walked:
+        return self._anew.get(unit, self.walked[unit])
+
+    def due(self, now_ms: int, newest_ms: Callable[[str], float]) -> list[Stretch]:
+        """The next stretches to read, of the units that are furthest behind; none: all is read.
+
+        `newest_ms` of a unit: its newest position. Nothing beyond it is read: what a silent unit walked comes later.
+        """
+        for unit, (first_ms, last_ms) in list(self._late.items()):
+            if now_ms - last_ms >= QUIET_MS or now_ms - first_ms >= LATE_MS_MAX:
+                del self._late[unit]
+                self._anew[unit] = self._unread()
         end = min(now_ms - LATE_MS, self.plan.until_utc_ms or now_ms)
-        unit = min(self.read_ms, key=lambda u: self.read_ms[u], default=None)
-        if unit is None or self.read_ms[unit] >= end:
-            return None
-        return unit, self.read_ms[unit], min(end, self.read_ms[unit] + STEP_MS)
+        found: list[Stretch] = []
+        for unit in self.walked:
+            read_ms, newest = self._reading(unit).read_ms, newest_ms(unit)
+            to_ms = end if newest != newest else min(end, int(newest))
+            if read_ms < to_ms:
+                found.append((unit, read_ms, min(to_ms, read_ms + STEP_MS)))
+        return sorted(found, key=lambda stretch: stretch[1])[:STRETCHES_A_LOOK]
 
     def add(self, unit: str, trail: Trail, to_ms: int) -> None:
         """A stretch of a unit's trail, from where the last one ended."""
+        self.take(unit, self.measure(unit, trail), to_ms)
+
+    def measure(self, unit: str, trail: Trail) -> Step:
+        """What a stretch adds. On a reader's thread: a thousand legs and a hundred segments take their time."""
+        last = self._reading(unit).last
         lats, lons = trail.lat_deg_e7, trail.lon_deg_e7
         points = [(t, lon / 1e7, lat / 1e7) for t, lat, lon in zip(trail.t_utc_ms, lats, lons, strict=True)]
-        if unit in self._last:
-            points = [self._last[unit], *(p for p in points if p[0] > self._last[unit][0])]
-        self.read_ms[unit] = to_ms
-        if not points:
-            return
-        self._last[unit] = points[-1]
-        self.newest_ms = max(self.newest_ms or 0, points[-1][0])
+        if last is not None:
+            points = [last, *(p for p in points if p[0] > last[0])]
         if len(points) < 2:
-            return
+            return Step(points[-1] if points else None, [0.0] * len(self._rings), 0, 0)
         at = flat([(lon, lat) for _, lon, lat in points], self._lat_0)
         times = np.array([t for t, _, _ in points], np.int64)
         long = np.hypot(*(at[1:] - at[:-1]).T) > LEG_M_MAX
         known = ~(long | (np.diff(times) > LEG_MS_MAX))
-        self.legs += int(known.sum())
-        self.gaps += int((~known).sum())
-        for i, ring in enumerate(self._rings):
-            self.length_m[i] += inside_length_m(at[:-1][known], at[1:][known], ring)
+        lengths = [inside_length_m(at[:-1][known], at[1:][known], ring) for ring in self._rings]
+        return Step(points[-1], lengths, int(known.sum()), int((~known).sum()))
+
+    def take(self, unit: str, step: Step, to_ms: int) -> None:
+        """Count what was measured."""
+        into = self._reading(unit)
+        into.last = step.last or into.last
+        into.legs, into.gaps = into.legs + step.legs, into.gaps + step.gaps
+        into.length_m = [a + b for a, b in zip(into.length_m, step.length_m, strict=True)]
+        into.read_ms = to_ms
+        if unit in self._anew and to_ms >= self.walked[unit].read_ms:
+            self.walked[unit] = self._anew.pop(unit)
 
     def share(self) -> dict[str, Any]:
         """What is searched, with every input."""
-        plan = self.plan
+        plan, lengths, walked = self.plan, self.length_m, self.walked.values()
         pods = [
             pod(s.sweep_m, length, area)
-            for s, length, area in zip(plan.segments, self.length_m, self.areas_m2, strict=True)
+            for s, length, area in zip(plan.segments, lengths, self.areas_m2, strict=True)
         ]
         prior = [*(s.poa for s in plan.segments), plan.rest]
         after = posterior(prior, [*pods, 0.0])
         rows = [
-            {"id": s.id, "name": s.name, "poa": s.poa, "area_m2": self.areas_m2[i], "sweep_m": s.sweep_m,
-             "length_m": self.length_m[i], "pod": pods[i], "posterior": after[i]}
-            for i, s in enumerate(plan.segments)
+            {"id": s.id, "name": s.name, "poa": s.poa, "area_m2": area, "range_m": s.range_m, "sweep_m": s.sweep_m,
+             "visibility": s.visibility, "length_m": length, "searched_share": min(1.0, s.sweep_m * length / area),
+             "pod": found, "posterior": left}
+            for s, area, length, found, left in zip(plan.segments, self.areas_m2, lengths, pods, after, strict=False)
         ]  # fmt: skip
         pos = sum(p * d for p, d in zip(prior, pods, strict=False))
         return {
-            "plan": plan.id, "segments": rows, "rest_poa": plan.rest, "rest_posterior": after[-1], "pos": pos,
-            "legs": self.legs, "gaps": self.gaps, "newest_utc_ms": self.newest_ms, "units": len(plan.units),
-            "read_to_utc_ms": min(self.read_ms.values(), default=None),
+            "plan": plan.id, "name": plan.name, "segments": rows, "rest_poa": plan.rest, "rest_posterior": after[-1],
+            "pos": pos, "legs": sum(one.legs for one in walked), "gaps": sum(one.gaps for one in walked),
+            "newest_utc_ms": max((one.newest_ms for one in walked if one.newest_ms is not None), default=None),
+            "units": len(plan.units), "read_to_utc_ms": min((one.read_ms for one in walked), default=None),
+            "until_utc_ms": plan.until_utc_ms,
         }  # fmt: skip
 
     def effort(self, hours: float, speed_mps: float) -> dict[str, Any]:
@@ -213,8 +286,11 @@ class Search(Part):
         self._read = read or History(ground.log, ground.ingest.keys.logged).trail
         self.tallies: dict[str, Tally] = {}
         self._dirty: set[str] = set()
+        self._dropped: set[str] = set()
         self._fresh: set[str] = set()
-        self._reading: tuple[str, str, int, Future[Trail]] | None = None
+        self._reading: tuple[Tally, list[Stretch], Future[list[Step]]] | None = None
+        self._trouble = ""
+        ground.ingest.late.listeners.append(self._hear_late)
 
     def load(self) -> None:
         for kept in self._ground.registry.documents.all(KIND).values():
@@ -222,56 +298,87 @@ class Search(Part):
             self.tallies[plan.id] = Tally(plan)
 
     def put(self, plan: Plan) -> None:
-        """A new plan, or a changed one, whose trails are then read anew."""
+        """A new plan, or a changed one, whose trails are then read anew. Refused when there are too many."""
+        if plan.id not in self.tallies and len(self.tallies) >= PLANS_MAX:
+            raise Refused(409, f"{PLANS_MAX} plans are kept at most: end one and remove it")
         self.tallies[plan.id] = Tally(plan)
         self._dirty.add(plan.id)
+        self._fresh.add(plan.id)
 
-    def end(self, id: str, now_ms: int) -> Plan:
-        """No trail counts from now on."""
-        tally = self.tallies[id]
-        tally.plan = replace(tally.plan, until_utc_ms=now_ms)
-        self._dirty.add(id)
-        return tally.plan
+    def drop(self, id: str) -> None:
+        """Away with it; the caller has recorded what it was."""
+        del self.tallies[id]
+        self._dropped.add(id)
+        self._fresh.add(id)
+
+    def _hear_late(self, device: int, t_utc_ms: int) -> None:
+        if self.tallies:
+            units = [self._ground.units.rows[slot].id for slot in self._ground.units.slots_of(device)]
+            for tally in self.tallies.values():
+                for unit in units:
+                    tally.came_late(unit, t_utc_ms, self._ground.clock_ms())
 
     def look(self, now_ms: int) -> None:
-        """Take what was read, and read one more stretch: one at a time, so that trails never crowd out the rest."""
+        """Take what was read, and read a few more stretches: so few that trails never crowd out the rest."""
         if self._reading is not None:
-            id, unit, to_ms, future = self._reading
+            tally, stretches, future = self._reading
             if not future.done():
                 return
             self._reading = None
-            tally = self.tallies.get(id)
-            if tally is not None and future.exception() is None and unit in tally.read_ms:
-                tally.add(unit, future.result(), to_ms)
-                self._fresh.add(id)
-        for id, tally in self.tallies.items():
-            due = tally.due(now_ms)
-            if due is not None:
-                unit, from_ms, to_ms = due
-                slot = self._ground.units.slot_by_id.get(unit)
-                carried = [] if slot is None else self._ground.units.carried(slot)
-                future = self._ground.readers.submit(self._read, carried, from_ms, to_ms, POINTS_A_STEP)
-                self._reading = (id, unit, to_ms, future)
+            err = future.exception()
+            self._trouble = (
+                "" if err is None else f"search: trails of {tally.plan.name} cannot be read: {err}"
+            )
+            if err is None and self.tallies.get(tally.plan.id) is tally:
+                for (unit, _, to_ms), step in zip(stretches, future.result(), strict=True):
+                    tally.take(unit, step, to_ms)
+                self._fresh.add(tally.plan.id)
+        for tally in self.tallies.values():
+            stretches = tally.due(now_ms, self._newest_ms)
+            if stretches:
+                asked = [(unit, (self._carried(unit), first, last)) for unit, first, last in stretches]
+                future = self._ground.readers.submit(self._measure_all, tally, asked)
+                self._reading = (tally, stretches, future)
                 return
+
+    def _measure_all(self, tally: Tally, asked: Sequence[tuple[str, tuple[Carried, int, int]]]) -> list[Step]:
+        return [tally.measure(unit, self._read(*window, POINTS_A_STEP)) for unit, window in asked]
+
+    def _carried(self, unit: str) -> Carried:
+        slot = self._ground.units.slot_by_id.get(unit)
+        return [] if slot is None else self._ground.units.carried(slot)
+
+    def _newest_ms(self, unit: str) -> float:
+        slot = self._ground.units.slot_by_id.get(unit)
+        return float("nan") if slot is None else float(self._ground.picture.pos_time[slot])
+
+    def notes(self) -> list[str]:
+        return [self._trouble] if self._trouble else []
 
     def keep(self) -> None:
         dirty, self._dirty = self._dirty, set()
+        dropped, self._dropped = self._dropped, set()
         try:
             plans = {id: asdict(self.tallies[id].plan) for id in dirty if id in self.tallies}
             if plans:
                 self._ground.registry.documents.put(KIND, plans, self._ground.clock_ms())
+            if dropped:
+                self._ground.registry.documents.drop(KIND, dropped)
         except Exception:
             self._dirty |= dirty
+            self._dropped |= dropped
             raise
 
     def changes(self) -> Iterable[Maker]:
         fresh, self._fresh = self._fresh, set()
         return [
-            _saying({"k": "search", **self.tallies[id].share()}) for id in sorted(fresh) if id in self.tallies
-        ]
+            _saying({"k": "search", **self.tallies[id].share(), "gone": False} if id in self.tallies
+                    else {"k": "search", "plan": id, "gone": True})
+            for id in sorted(fresh)
+        ]  # fmt: skip
 
     def greeting(self, me: Principal) -> Iterable[dict[str, Any]]:
-        return [{"k": "search", **tally.share()} for tally in self.tallies.values()]
+        return [{"k": "search", **tally.share(), "gone": False} for tally in self.tallies.values()]
 
 
 def _saying(message: dict[str, Any]) -> Maker:

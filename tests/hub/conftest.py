@@ -96,7 +96,8 @@ class Bench:
             self.realm, self.log, self.keys, self.units, self.picture, self.hub_clock, self.counters,
             lambda reason, device: self.refusals.append((reason, device)),
         )  # fmt: skip
-        self.history = History(self.log, self.keys.logged)
+        self.history = History(self.log, self.keys.logged, self.clock)
+        self.ingest.late.listeners.append(self.history.slices.cache.late)
         self.sent: list[tuple[int, bytes]] = []
         self.down: list[tuple[str, int, bytes]] = []
         self.told: list[Event] = []

@@ -72,7 +72,8 @@ def test_series(bench: Any) -> None:
     rows = [{"heart_bpm": 80 + i, "speed_dmps": 12} for i in range(10)]
     bench.put(bench.frame(row=0, rows=rows, t_ms=T0 - 9_000))
     found = bench.history.series(bench.units.carried(0), ["heart_bpm"], T0 - 9_000, T0, 2)
-    assert (found["heart_bpm"]["min"], found["heart_bpm"]["max"]) == ([80, 85], [84, 89])
+    heart = found["heart_bpm"]
+    assert (heart.least.tolist(), heart.most.tolist(), heart.n.tolist()) == ([80, 85], [84, 89], [5, 5])
 
 
 def test_a_failed_commit_keeps_nothing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

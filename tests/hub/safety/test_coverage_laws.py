@@ -89,7 +89,8 @@ def test_a_walk_counts_inside_only_and_a_gap_counts_nothing() -> None:
     assert share["rest_posterior"] > share["rest_poa"], "what was searched in vain makes elsewhere likelier"
     gap = search.Tally(plan())
     gap.add("u1", walk((117.0, 117.01)), 10_000)
-    assert (gap.length_m, gap.gaps, gap.legs) == ([0.0], 1, 0)
+    said = gap.share()
+    assert (gap.length_m, said["gaps"], said["legs"]) == ([0.0], 1, 0)
 
 
 def test_a_plan_is_kept_and_reads_its_trails(state: HubState, bench: Any) -> None:
@@ -111,6 +112,28 @@ def test_a_plan_is_kept_and_reads_its_trails(state: HubState, bench: Any) -> Non
     again = search.Search(part._ground, read)
     again.load()
     assert again.tallies["p1"].plan == part.tallies["p1"].plan
+
+
+def test_what_comes_late_is_counted_too() -> None:
+    """A backlog after an outage: the unit is read anew from the beginning, and what was read counts until then."""
+    tally = search.Tally(plan())
+    far, near = (lambda _unit: 1e15), (lambda _unit: 60_000.0)
+    assert tally.due(10_000_000, near) == [("u1", 0, 60_000)], (
+        "nothing is read beyond the unit's newest position"
+    )
+    tally.add("u1", walk((117.001, 117.002)), 9_940_000)
+    before = tally.length_m[0]
+    tally.came_late("u1", 20_000, 10_000_000)
+    assert tally.due(10_000_000, far) == [], "not while the backlog is coming in"
+    now = 10_000_000 + search.QUIET_MS
+    assert tally.due(now, far) == [("u1", 0, search.STEP_MS)]
+    assert tally.length_m[0] == before
+    tally.add("u1", walk((117.001, 117.002, 117.003)), 9_939_999)
+    assert tally.length_m[0] == before, "not before it is as far as it was"
+    assert tally.due(now, far) == [("u1", 9_939_999, now - search.LATE_MS)]
+    tally.add("u1", walk((117.003,)), now - search.LATE_MS)
+    assert tally.due(now, far) == []
+    assert tally.length_m[0] == pytest.approx(2 * before, rel=1e-6)
 
 
 def test_wind_reference_values() -> None:

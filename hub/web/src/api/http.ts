@@ -97,9 +97,9 @@ export const linksOf = (device: number): Promise<DeviceLinks> => ask('GET', `/li
 /** I have seen it. */
 export const seeEvent = (id: string): Promise<EventRow> => ask('POST', `/events/${encodeURIComponent(id)}/seen`)
 
-/** Oldest first. */
+/** Oldest first, true to a metre unless that takes more points. */
 export async function trail(id: string, fromMs: number, toMs: number, points: number): Promise<TrailColumns> {
-  const query = new URLSearchParams({ from: String(Math.round(fromMs)), to: String(Math.round(toMs)), points: String(points) })
+  const query = new URLSearchParams({ from: String(Math.round(fromMs)), to: String(Math.round(toMs)), points: String(points), zoom: '17' })
   const response = await call(`${unitPath(id)}/trail?${query}`, { headers: { accept: 'application/msgpack' } })
   const { c } = decode(await response.arrayBuffer()) as { c: Record<string, Uint8Array> }
   const copy = (name: string): ArrayBuffer => (c[name] ?? new Uint8Array(0)).slice().buffer

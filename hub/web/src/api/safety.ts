@@ -25,7 +25,26 @@ export const issueWarning = (body: IssueBody): Promise<unknown> => ask('POST', '
 export const rules = (): Promise<Record<string, unknown>> => ask('GET', '/rules')
 export const tryRule = (rule: string, fromMs: number, toMs: number): Promise<Record<string, unknown>> => ask('POST', '/rules/try', { rule, from: fromMs, to: toMs })
 
-export const signalCells = (): Promise<unknown> => ask('GET', '/signal')
+export const signalCells = (bearer: string): Promise<unknown> => ask('GET', `/signal${bearer ? `?bearer=${part(bearer)}` : ''}`)
 export const searchShare = (): Promise<unknown> => ask('GET', '/search')
+export const addPlan = (plan: object): Promise<unknown> => ask('POST', '/search/plans', plan)
+export const changePlan = (id: string, plan: object): Promise<unknown> => ask('PUT', `/search/plans/${part(id)}`, plan)
+export const removePlan = (id: string): Promise<unknown> => ask('DELETE', `/search/plans/${part(id)}`)
+export interface Effort { segments: { id: string; name: string; hours: number }[]; pos: number }
+export const allocate = (id: string, hours: number, speed_mps: number): Promise<Effort> => ask('POST', `/search/plans/${part(id)}/allocate`, { hours, speed_mps })
+
+/** Every page of them, as the feed tells them. */
+export async function allStations(most: number): Promise<unknown[]> {
+  const found: unknown[] = []
+  for (let after = ''; found.length < most;) {
+    const page = await ask<{ features: { properties: unknown }[]; next: string | null }>('GET', `/stations?limit=500${after && `&after=${part(after)}`}`)
+    found.push(...page.features.map(({ properties }) => properties))
+    if (page.next === null) break
+    after = page.next
+  }
+  return found
+}
+export interface StationSource { name: string; kind: string; where: string; failing_since_ms: number | null; why: string; readings: number; refused: number; bad: { row: number; column: string; words: string }[] }
+export const stationSources = (): Promise<{ sources: StationSource[]; trouble: string }> => ask('GET', '/stations/sources')
 
 export const setVehicleState = (unit: string, code: number): Promise<unknown> => ask('PUT', `/units/${part(unit)}/vehicle-state`, { code })

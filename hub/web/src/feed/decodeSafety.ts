@@ -142,9 +142,9 @@ function draft(m: Raw): DraftMessage {
 function station(m: Raw): StationMessage {
   return {
     k: 'station', id: id(m), name: text(m.name), kind: text(m.kind), source: text(m.source), lat: num(m, 'lat'), lon: num(m, 'lon'),
-    values: maps(m.values).map((v) => ({
+    stale_s: num(m, 'stale_s'), values: maps(m.values).map((v) => ({
       name: text(v.name), zh: text(v.zh), en: text(v.en), value: num(v, 'value'), unit: text(v.unit), threshold: num(v, 'threshold'),
-      over: v.over === true, t: num(v, 't'),
+      over: v.over === true, colour: text(v.colour), t: num(v, 't'),
     })),
   }
 }

@@ -171,8 +171,9 @@ export interface DraftMessage {
   inputs: { station: string; quantity: string; value: number; threshold: number; unit: string; t: number | null }[]
 }
 
-export interface StationValue { name: string; zh: string; en: string; value: number | null; unit: string; threshold: number | null; over: boolean; t: number | null }
-export interface StationMessage { k: 'station'; id: string; name: string; kind: string; source: string; lat: number | null; lon: number | null; values: StationValue[] }
+export interface StationValue { name: string; zh: string; en: string; value: number | null; unit: string; threshold: number | null; over: boolean; colour: string; t: number | null }
+/** `stale_s`: a value that is older is stale; null: the hub does not say. */
+export interface StationMessage { k: 'station'; id: string; name: string; kind: string; source: string; lat: number | null; lon: number | null; stale_s: number | null; values: StationValue[] }
 
 export type SafetyMessage =
   | AlarmMessage | AlarmHealth | ZoneMessage | AirMessage | RollMessage | EvacuationMessage | WarningMessage | DraftMessage | StationMessage

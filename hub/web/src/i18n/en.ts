@@ -1,10 +1,12 @@
 import { enReadiness } from './enReadiness'
+import { enCoverage } from './enCoverage'
 import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enReadiness,
   ...enSafety,
+  ...enCoverage,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

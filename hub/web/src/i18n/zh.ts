@@ -1,10 +1,12 @@
 /** 中文是底本：English must have exactly these keys, or the page does not compile. Words as in the project's terms. */
 import { zhReadiness } from './zhReadiness'
+import { zhCoverage } from './zhCoverage'
 import { zhSafety } from './zhSafety'
 
 export const zh = {
   ...zhReadiness,
   ...zhSafety,
+  ...zhCoverage,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

@@ -42,22 +42,54 @@ function pathOf(view: View, rings: readonly Position[][]): Path2D {
 }
 
 export function drawZones(g: CanvasRenderingContext2D, view: View, now: ZoneScene, theme: Theme): void {
-  drawLayer(g, view, now.signal, theme)
-  drawLayer(g, view, now.search, theme)
+  drawSignal(g, view, now.signal, theme)
+  drawSearch(g, view, now.search, theme)
   for (const zone of now.zones) drawZone(g, view, zone, theme)
   if (now.drawing) drawHand(g, view, now.drawing, now.pointer, theme)
 }
 
-function drawLayer(g: CanvasRenderingContext2D, view: View, layer: Layer | null, theme: Theme): void {
-  for (const { geometry, properties } of layer?.features ?? []) {
-    const share = [properties.share, properties.pod, properties.level].find((value) => typeof value === 'number')
+/** A hole is hatched and framed: units were there in vain. Where nobody was nothing is drawn at all. */
+function drawSignal(g: CanvasRenderingContext2D, view: View, layer: Layer | null, theme: Theme): void {
+  for (const { geometry, properties: { hole, up, down } } of layer?.features ?? []) {
     const path = pathOf(view, ringsOf(geometry))
-    g.fillStyle = `rgba(${INKS[theme].plain},${(0.08 + 0.4 * Math.min(1, Math.max(0, share ?? 0.5))).toFixed(2)})`
-    g.fill(path, 'evenodd')
-    g.strokeStyle = `rgba(${INKS[theme].plain},0.35)`
-    g.lineWidth = 1
-    g.stroke(path)
+    if (hole === true) {
+      hatch(g, view, path, INKS[theme].cordon)
+      outline(g, path, `rgba(${INKS[theme].cordon},0.8)`, [])
+    } else {
+      const share = typeof up === 'number' && typeof down === 'number' && up + down > 0 ? up / (up + down) : 0.5
+      fill(g, path, INKS[theme].plain, 0.1 + 0.35 * share)
+    }
   }
+}
+
+/** The more of a segment is searched, the denser it is; one that nobody searched is an empty frame. */
+function drawSearch(g: CanvasRenderingContext2D, view: View, layer: Layer | null, theme: Theme): void {
+  const inks = INKS[theme]
+  for (const { geometry, properties: { pod, name } } of layer?.features ?? []) {
+    const rings = ringsOf(geometry)
+    const path = pathOf(view, rings)
+    const found = typeof pod === 'number' ? Math.min(1, Math.max(0, pod)) : 0
+    if (found > 0) fill(g, path, inks.plain, 0.08 + 0.45 * found)
+    outline(g, path, `rgba(${inks.plain},0.9)`, [4, 4])
+    const outer = rings[0] ?? []
+    const xs = outer.map(([lon]) => screenX(view, mercatorX(lon)))
+    if (outer.length < 3 || Math.max(...xs) - Math.min(...xs) < NAMED_PX) continue
+    const ys = outer.map(([, lat]) => screenY(view, mercatorY(lat)))
+    plate(g, (Math.max(...xs) + Math.min(...xs)) / 2, (Math.max(...ys) + Math.min(...ys)) / 2, `${typeof name === 'string' ? name : ''} ${Math.round(found * 100)} %`, inks.text, inks.halo)
+  }
+}
+
+function fill(g: CanvasRenderingContext2D, path: Path2D, ink: string, alpha: number): void {
+  g.fillStyle = `rgba(${ink},${alpha.toFixed(2)})`
+  g.fill(path, 'evenodd')
+}
+
+function outline(g: CanvasRenderingContext2D, path: Path2D, ink: string, dash: number[]): void {
+  g.strokeStyle = ink
+  g.lineWidth = 1.5
+  g.setLineDash(dash)
+  g.stroke(path)
+  g.setLineDash([])
 }
 
 function drawZone(g: CanvasRenderingContext2D, view: View, zone: ZoneMessage, theme: Theme): void {
