@@ -10,6 +10,7 @@ from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
 from hub.safety.warnings import Warnings
+from hub.safety.zones import Zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Parts:
 
     alarms: Alarms
     clock: ClockWatch
+    zones: Zones
     warnings: Warnings
 
     def __iter__(self) -> Iterator[Part]:
@@ -27,9 +29,12 @@ class Parts:
 def make(ground: Ground) -> Parts:
     """All parts, wired to one another."""
     alarms = Alarms(ground)
-    warnings = Warnings(ground, tell=alarms.tell)
+    zones = Zones(ground, alarms.tell)
+    warnings = Warnings(ground, zones, tell=alarms.tell)
+    ground.order_desk.zone_slots = zones.slots_of
     return Parts(
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
+        zones=zones,
         warnings=warnings,
     )
