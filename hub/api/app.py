@@ -28,6 +28,7 @@ from hub.api import (
     trust_page,
     unit_routes,
     warning_routes,
+    zone_routes,
 )
 from hub.api.guard import FALLBACK_PATH, FEED_PATH, Guard, Names, check_declared, needs, open_to_all
 from hub.api.models import HealthOut
@@ -78,6 +79,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
+    api.include_router(zone_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

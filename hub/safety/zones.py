@@ -136,6 +136,13 @@ class Zones(Part):
     def members(self, zone_id: str) -> Members:
         return self._members.get(zone_id) or Members()
 
+    def edges(self, zone_id: str, slots: I64) -> tuple[F64, F64]:
+        """Metres of these units from its edge, negative inside, and the radii of their doubt. NaN: no position."""
+        number = self._number.get(zone_id)
+        if number is None or not len(slots):
+            return np.full(len(slots), np.nan), np.full(len(slots), np.nan)
+        return self.watch.edge_m(number, slots, self._places), self._places.radius_m[slots]
+
     def coming(self, zone_id: str, within_s: float) -> list[Coming]:
         """Who will be in it within so many seconds, when all go on as now."""
         number = self._number.get(zone_id)
@@ -158,11 +165,17 @@ class Zones(Part):
 
     # --- people --------------------------------------------------------------------------------------------
 
+    def make_room(self, count: int) -> None:
+        """ZoneRefused when there is none for so many."""
+        if sum(not zone.is_warning for zone in self.all()) + count > ZONES_MAX:
+            raise ZoneRefused(
+                f"{count} zones more than stand: at most {ZONES_MAX} are allowed, end some", 409
+            )
+
     def put(self, zone: Zone) -> None:
         """A new zone, or a known one that is another now. ZoneRefused (409) when there are ZONES_MAX."""
         if zone.id not in self._zones:
-            if sum(not one.is_warning for one in self.all()) >= ZONES_MAX:
-                raise ZoneRefused(f"{ZONES_MAX} zones stand, at most as many are allowed: end one", 409)
+            self.make_room(1)
             self._members[zone.id] = Members()
         self._new.add(zone.id)
         self._zones[zone.id] = zone
