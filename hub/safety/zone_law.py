@@ -22,8 +22,8 @@ DOUBT_M_MAX = 500.0
 last, not in half of the city."""
 I8 = npt.NDArray[np.int8]
 
-STEPS_MAX = 48
-NEAR_ENOUGH_M = 0.01
+STEPS_MAX = 24
+NEAR_ENOUGH_M = 0.1
 
 
 def step(before: I8, edge_m: F64, doubt_m: F64) -> I8:
@@ -60,7 +60,7 @@ def to_disc_s(x: F64, y: F64, vx: F64, vy: F64, radius_m: F64, grows_mps: F64) -
 
 def to_edge_s(edge_m: Callable[[I64, F64], F64], first_m: F64, closing_mps: F64, within_s: F64) -> F64:
     """Seconds until points are inside any form; inf: not within so many. `edge_m(at, t_s)`: from the edge then, of the
-    pairs `at`; `closing_mps`: by which it can shrink at most. Told too early by less than a centimetre's time, never
+    pairs `at`; `closing_mps`: by which it can shrink at most. Told too early by at most NEAR_ENOUGH_M's time, never
     too late; who only grazes the edge may be told 'never' after STEPS_MAX steps."""
     out = np.where(first_m <= 0, 0.0, np.inf)
     at = np.flatnonzero((first_m > 0) & (first_m <= closing_mps * within_s))

@@ -59,10 +59,11 @@ class Members:
         return bool(old)
 
     def as_document(self) -> dict[str, Any]:
+        """A copy: it is written on another thread."""
         return {
-            "inside": {unit: list(came) for unit, came in self.inside.items()},
-            "left": {unit: list(came) for unit, came in self.left.items()},
-            "log": [list(line) for line in self.log],
+            "inside": dict(self.inside),
+            "left": dict(self.left),
+            "log": list(self.log),
         }
 
 

@@ -4,7 +4,7 @@ Enters: a zone, its unit's place, the wind. Leaves: a pose, and words on it. Pur
 """
 
 from collections.abc import Callable, Mapping
-from math import hypot
+from math import hypot, isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from hub.safety.weather import Wind
 from hub.safety.zone import Zone
 from hub.safety.zone_field import Pose
 from hub.safety.zone_law import DOUBT_M_MAX
-from hub.safety.zone_shape import Shape, east_m, shape_of
+from hub.safety.zone_shape import Shape, east_m
 from protocols.units import METRES_PER_DEG_LAT
 
 CALM_MPS = 0.5
@@ -49,10 +49,10 @@ def carrier(zone: Zone, places: Places, slot_by_id: Mapping[str, int]) -> At | N
 
 
 def pose_of(
-    zone: Zone, at: At | None, wind_at: WindAt, before: Pose | None, now_ms: int
+    zone: Zone, shape: Shape, at: At | None, wind_at: WindAt, before: Pose | None, now_ms: int
 ) -> tuple[Pose, Words]:
     """The pose now, and what a person should know of it, Chinese and English."""
-    lon, lat = shape_of(zone).origin
+    lon, lat = shape.origin
     grown_m, words = zone.grown_m(now_ms), ("", "")
     if at is not None:
         if np.isnan(at.lat_deg):
@@ -101,8 +101,10 @@ def _downwind(wind: Wind | None, before: Pose | None) -> tuple[float, bool, Word
 
 def has_moved(old: Pose, new: Pose, shape: Shape) -> bool:
     """By more than a metre and a hundredth of its size, or turned."""
-    if np.isnan(old.lat_deg) or np.isnan(new.lat_deg):
-        return bool(np.isnan(old.lat_deg) != np.isnan(new.lat_deg))
+    if old == new:
+        return False
+    if isnan(old.lat_deg) or isnan(new.lat_deg):
+        return isnan(old.lat_deg) != isnan(new.lat_deg)
     east_of_it = (new.lon_deg - old.lon_deg) * east_m(new.lat_deg)
     went_m = hypot(east_of_it, (new.lat_deg - old.lat_deg) * METRES_PER_DEG_LAT)
     least_m = max(MOVED_M, 0.01 * (min(shape.half) + new.grown_m))

@@ -182,9 +182,8 @@ class Watch:
             found.append((mine[how == INSIDE], mine[unsure], mine[how >= CALLED]))
         return found
 
-    def edge_m(self, zone: int, slots: I64, places: Places) -> F64:
-        """Metres from the edge of this zone, negative inside, NaN without a place."""
-        zones = np.full(len(slots), zone, np.int64)
+    def edge_m(self, zones: I64, slots: I64, places: Places) -> F64:
+        """Metres of pairs from the edge, negative inside, NaN without a place."""
         x, y = self.field.local(zones, places.lat_deg[slots], places.lon_deg[slots])
         return self.field.signed(zones, x, y)
 
@@ -202,6 +201,10 @@ class Watch:
         half = self.field.half[zones]
         far = np.maximum(np.maximum(np.abs(x) - half[:, 0], np.abs(y) - half[:, 1]), 0)
         near = (closing > 0) & (far <= closing * lead_s[zones])
+        called = self.pairs.key[self.pairs.state >= CALLED]
+        if len(called):
+            key = join(zones, slots)
+            near &= called[np.minimum(np.searchsorted(called, key), len(called) - 1)] != key
         return self._when(zones[near], slots[near], x[near], y[near], motion, carried, lead_s)
 
     def _when(

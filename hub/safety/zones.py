@@ -25,8 +25,8 @@ from hub.safety.zone_members import Came, Members, members_of
 from hub.safety.zone_outline import area2, circle_around, outline
 from hub.safety.zone_poses import carrier, has_moved, pose_of
 from hub.safety.zone_reading import ZoneRefused
-from hub.safety.zone_shape import shape_of
-from hub.safety.zone_watch import Carried, Motion, Near, Watch, join, split
+from hub.safety.zone_shape import Shape, shape_of
+from hub.safety.zone_watch import Carried, Motion, Watch, join, split
 
 KIND, MEMBERS = "zone", "zone_members"
 OVER_MAX = 500
@@ -73,6 +73,8 @@ class Zones(Part):
         self.watch = Watch()
         self._number: dict[str, int] = {}  # of those that stand, in the field
         self._standing: list[Zone] = []
+        self._shapes: dict[str, Shape] = {}
+        self._made: dict[str, dict[str, Condition]] = {}  # conditions of the last look, by zone and unit
         self._who: dict[
             str, Who
         ] = {}  # replaced as a whole: the desk of orders reads it on a thread of its own
@@ -141,7 +143,9 @@ class Zones(Part):
         number = self._number.get(zone_id)
         if number is None or not len(slots):
             return np.full(len(slots), np.nan), np.full(len(slots), np.nan)
-        return self.watch.edge_m(number, slots, self._places), self._places.radius_m[slots]
+        return self.watch.edge_m(np.full(len(slots), number), slots, self._places), self._places.radius_m[
+            slots
+        ]
 
     def coming(self, zone_id: str, within_s: float) -> list[Coming]:
         """Who will be in it within so many seconds, when all go on as now."""
@@ -284,7 +288,6 @@ class Zones(Part):
             self._dirty_members.clear()
 
     def conditions(self, now_ms: int) -> list[Condition]:
-        units = self._ground.units
         made: list[Condition] = []
         for zone in self._standing:
             members = self._members[zone.id]
@@ -292,11 +295,13 @@ class Zones(Part):
                 self._dirty_members[zone.id] = None
             coming = self._coming.get(zone.id, [])
             if members.inside or members.left or coming:
-                sure = (
-                    {units.rows[int(slot)].id for slot in self.inside(zone.id)} if members.inside else set()
-                )
-                made += conditions(zone, members, sure, coming, self._agency_of)
+                before = self._made.setdefault(zone.id, {})
+                made += conditions(zone, members, self._is_in(zone.id), coming, self._agency_of, before)
         return made
+
+    def _is_in(self, zone_id: str) -> Callable[[str], bool]:
+        slot_by_id, inside = self._ground.units.slot_by_id, set(self.inside(zone_id).tolist())
+        return lambda unit: slot_by_id.get(unit) in inside
 
     def _agency_of(self, unit: str) -> str:
         slot = self._ground.units.slot_by_id.get(unit)
@@ -408,8 +413,10 @@ class Zones(Part):
     def _number_anew(self, now_ms: int) -> None:
         standing = [zone for zone in self.all() if zone.state(now_ms) == "standing"]
         number = {zone.id: i for i, zone in enumerate(standing)}
+        self._shapes = {zone.id: shape_of(zone) for zone in standing}
+        self._made = {}  # a zone may be called otherwise now
         self.watch.set(
-            Field([shape_of(zone) for zone in standing]),
+            Field([self._shapes[zone.id] for zone in standing]),
             {old: number[id] for id, old in self._number.items() if id in number},
         )
         for gone in self._number.keys() - number.keys():
@@ -432,7 +439,9 @@ class Zones(Part):
         self._poses, self._says = {}, {}
         for zone in self._standing:
             at = carrier(zone, self._places, slot_by_id)
-            made = pose_of(zone, at, self._weather.wind_at, before.get(zone.id), now_ms)
+            made = pose_of(
+                zone, self._shapes[zone.id], at, self._weather.wind_at, before.get(zone.id), now_ms
+            )
             self._poses[zone.id], self._says[zone.id] = made
         self.watch.field.place(list(self._poses.values()))
 
@@ -446,18 +455,20 @@ class Zones(Part):
 
     def _take(self, now_ms: int) -> None:
         """Who came and went since the last look."""
-        watch, rows = self.watch, self._ground.units.rows
+        watch, rows, at = self.watch, self._ground.units.rows, self._places
         for keys, is_in in ((watch.came, True), (watch.went, False)):
-            for number, slot in zip(*(one.tolist() for one in split(keys)), strict=True):
-                zone = self._standing[number]
-                edge = watch.edge_m(number, np.array([slot]), self._places)[0]
-                came = Came(now_ms, round(float(edge), 1), round(float(self._places.radius_m[slot]), 1))
-                members = self._members[zone.id]
+            numbers, slots = split(keys)
+            edges = np.round(watch.edge_m(numbers, slots, at), 1).tolist()
+            doubts = np.round(at.radius_m[slots], 1).tolist()
+            for number, slot, edge, doubt in zip(
+                numbers.tolist(), slots.tolist(), edges, doubts, strict=True
+            ):
+                id, came = self._standing[number].id, Came(now_ms, edge, doubt)
                 if is_in:
-                    members.came(rows[slot].id, came, found=zone.id in self._new)
+                    self._members[id].came(rows[slot].id, came, found=id in self._new)
                 else:
-                    members.went(rows[slot].id, came)
-                self._dirty_members[zone.id] = None
+                    self._members[id].went(rows[slot].id, came)
+                self._dirty_members[id] = None
         self._new -= self._number.keys()
 
     def _find_news(self) -> None:
@@ -467,7 +478,7 @@ class Zones(Part):
             pose = self._poses[zone.id]
             who = tuple(slots.tobytes() for slots in self._who[zone.id][:2])
             told = self._told.get(zone.id)
-            if told is None or told[:2] != who or has_moved(told[2], pose, shape_of(zone)):
+            if told is None or told[:2] != who or has_moved(told[2], pose, self._shapes[zone.id]):
                 self._told[zone.id] = (*who, pose)
                 self._fresh[zone.id] = None
         for gone in self._told.keys() - self._number.keys():
@@ -483,7 +494,8 @@ class Zones(Part):
         nobody = set(self._nobody().tolist())
         for near in self.watch.coming(self._places, motion, self._carried(motion), lead_s):
             if (near.zone << 24 | near.slot) not in nobody:
-                found.setdefault(self._standing[near.zone].id, []).append(_coming(near, rows[near.slot].id))
+                coming = Coming(rows[near.slot].id, near.seconds, near.edge_m)
+                found.setdefault(self._standing[near.zone].id, []).append(coming)
         return found
 
     def _motion(self) -> Motion:
@@ -505,10 +517,6 @@ class Zones(Part):
             if zone.grows_mps > 0 and zone.grown_m(now_ms) < zone.grows_max_m:
                 grows[i] = zone.grows_mps
         return Carried(east, north, grows)
-
-
-def _coming(near: Near, unit: str) -> Coming:
-    return Coming(unit, near.seconds, near.edge_m)
 
 
 def _areas_of(shapes: Sequence[WarningShape]) -> Areas:

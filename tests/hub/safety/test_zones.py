@@ -204,20 +204,20 @@ def test_coming_nearer_calls_in_time_and_a_growing_zone_overtakes(ground: Ground
 
 def test_many_in_one_zone_call_one_by_one_and_the_rest_together() -> None:
     members = Members({f"u{i:03}": Came(i, -1, 1) for i in range(EACH_MAX + 30)})
-    made = conditions(circle(), members, set(), [], lambda _unit: "")
+    made = conditions(circle(), members, lambda _unit: False, [], lambda _unit: "", {})
     assert len(made) == EACH_MAX + 1
     assert made[-1].key == "zones:z1:in:more"
     assert (len(made[-1].units), made[-1].zh) == (30, "危险区另有 30 个单位在内")
     assert len({one.cause for one in made}) == 1
-    near = conditions(
-        circle(), Members(), set(), [Coming(f"u{i}", 5, 9) for i in range(99)], lambda _unit: ""
-    )
+    coming = [Coming(f"u{i}", 5, 9) for i in range(99)]
+    near = conditions(circle(), Members(), lambda _unit: False, coming, lambda _unit: "", {})
     assert len(near) == EACH_MAX
 
 
 def test_a_unit_of_another_agency_does_not_tell_the_zones_name() -> None:
     members = Members({"u1": Came(0, -1, 1), "u2": Came(0, -1, 1)})
-    made = conditions(circle(agency=FIRE), members, {"u1", "u2"}, [], lambda u: FIRE if u == "u1" else MINE)
+    agency = {"u1": FIRE, "u2": MINE}
+    made = conditions(circle(agency=FIRE), members, lambda _unit: True, [], agency.__getitem__, {})
     assert [one.zh for one in made] == ["在危险区“罐区”内", "在危险区内"]
 
 
