@@ -298,6 +298,7 @@ def router(state: HubState) -> APIRouter:
         await record(me, "zone changed", made)
         mine(zone.id, me)  # it may have ended meanwhile
         part.put(made)
+        part.settle()
         return feature(made, me)
 
     @routes.get("/zones", dependencies=[needs(Permission.PICTURE)])
@@ -340,6 +341,7 @@ def router(state: HubState) -> APIRouter:
         await record(me, "zone drawn", *made)
         for zone in made:
             part.put(zone)
+        part.settle()
         return made
 
     @routes.get("/zones/{id}", dependencies=[needs(Permission.PICTURE)])

@@ -5,7 +5,7 @@ Who is inside is never judged by it: an outline is as fine as a screen needs.
 """
 
 from itertools import pairwise
-from math import atan2, cos, pi, radians, sin
+from math import atan2, cos, hypot, pi, radians, sin, tan
 from typing import Any
 
 import numpy as np
@@ -81,17 +81,22 @@ def around(line: Ring, half_m: float) -> Ring:
 
 def _side(line: Ring, half_m: float) -> Ring:
     """The right side of a line in its direction, then round its end."""
-    out: Ring = []
-    turns = [atan2(b[1] - a[1], b[0] - a[0]) for a, b in pairwise(line)]
-    for i, ((x, y), (x2, y2)) in enumerate(pairwise(line)):
-        right = turns[i] - pi / 2
-        end = turns[i + 1] - pi / 2 if i + 1 < len(turns) else right + pi
-        bend = (end - right + pi) % (2 * pi) - pi if i + 1 < len(turns) else pi
-        out.append((x + half_m * cos(right), y + half_m * sin(right)))
-        out.append((x2 + half_m * cos(right), y2 + half_m * sin(right)))
-        if bend > 0.1:
-            out += [(x2 + dx, y2 + dy) for dx, dy in arc(right, right + bend, half_m)[1:-1]]
-    return out
+    legs = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(line)]
+    right = [atan2(y, x) - pi / 2 for x, y in legs]
+    out: Ring = [_beside(line[0], right[0], half_m)]
+    for i, corner in enumerate(line[1:-1]):
+        bend = (right[i + 1] - right[i] + pi) % (2 * pi) - pi
+        short_m = half_m * tan(-bend / 2)
+        if bend < 0 and short_m <= min(hypot(*legs[i]), hypot(*legs[i + 1])):
+            out.append(_beside(corner, right[i] + bend / 2, half_m / cos(bend / 2)))
+        else:
+            turns = max(1, round(CORNERS * abs(bend) / (2 * pi)))
+            out += [_beside(corner, right[i] + bend * k / turns, half_m) for k in range(turns + 1)]
+    return [*out, *(_beside(line[-1], right[-1] + pi * k / 24, half_m) for k in range(24))]
+
+
+def _beside(point: Point, angle: float, away_m: float) -> Point:
+    return point[0] + away_m * cos(angle), point[1] + away_m * sin(angle)
 
 
 def contour(shape: Shape, pose: Pose) -> list[list[Ring]]:

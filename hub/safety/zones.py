@@ -176,6 +176,11 @@ class Zones(Part):
                 f"{count} zones more than stand: at most {ZONES_MAX} are allowed, end some", 409
             )
 
+    def settle(self) -> None:
+        """What was put or ended counts now, not only at the next tick."""
+        if self._is_due:
+            self._judge(self._ground.clock_ms())
+
     def put(self, zone: Zone) -> None:
         """A new zone, or a known one that is another now. ZoneRefused (409) when there are ZONES_MAX."""
         if zone.id not in self._zones:
@@ -254,8 +259,7 @@ class Zones(Part):
 
     def units_in_warning(self, warned_id: str) -> list[int]:
         """Slots of those who are, or are more likely than not, in the areas of a warning."""
-        if self._is_due:
-            self._judge(self._ground.clock_ms())
+        self.settle()
         return [int(slot) for slot in self._who.get(f"w{warned_id}", _NOBODY).called]
 
     # --- the part ------------------------------------------------------------------------------------------
@@ -328,8 +332,7 @@ class Zones(Part):
             raise
 
     def changes(self) -> Iterable[Maker]:
-        if self._is_due:
-            self._judge(self._ground.clock_ms())
+        self.settle()
         makers = []
         for id in list(self._fresh)[:TOLD_A_TICK]:
             del self._fresh[id]

@@ -184,10 +184,7 @@ def test_outlines_lie_on_the_edge_and_turn_as_the_rfc_wants() -> None:
             for ring in rings:
                 assert ring[0] == ring[-1]
                 points = [((x - LON) * east_m(LAT), (y - LAT) * METRES_PER_DEG_LAT) for x, y in ring]
-                inner = (
-                    25 if of.shape == "corridor" else 6
-                )  # the inner side of a bend is drawn a little too far
-                assert np.abs(edge_m(of, points, **pose)).max() < inner
+                assert np.abs(edge_m(of, points, **pose)).max() < 6
     assert outline(disc(), shape_of(disc()), Pose(np.nan, np.nan)) is None
 
 

@@ -1,8 +1,10 @@
 import { enSafety } from './enSafety'
+import { enZones } from './enZones'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enSafety,
+  ...enZones,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',
