@@ -23,6 +23,7 @@ from hub.api.guard import Names, Needs, Open, declared
 from hub.api.openapi import unasked_state
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
 from hub.safety.kinds import KINDS
+from hub.safety.zone_kinds import KINDS as ZONE_KINDS
 from protocols import acks, catalog, frame, narrow, orders, wearer
 from protocols.acks import Ack
 from protocols.catalog import FIELDS, ClockSource, EventCode, EventPhase, Kind, Lane, Stream
@@ -207,6 +208,21 @@ def alarms() -> str:
     return "\n".join(lines)
 
 
+def zones() -> str:
+    """Every kind of zone."""
+    lines = [
+        "| kind | 中文 | English | entering calls | leaving calls | coming calls | priority |",
+        "|---|---|---|:-:|:-:|--:|--:|",
+    ]
+    for name, kind in ZONE_KINDS.items():
+        marks = ["●" if one else "" for one in (kind.on_enter, kind.on_leave)]
+        lead = f"{kind.lead_s} s before" if kind.lead_s else ""
+        lines.append(
+            f"| `{name}` | {kind.zh} | {kind.en} | {marks[0]} | {marks[1]} | {lead} | {int(kind.priority)} |"
+        )
+    return "\n".join(lines)
+
+
 def callout() -> str:
     """The sample of the call-out's file, whole."""
     return f"```toml\n{(ROOT / 'hub/safety/sample_callout.toml').read_text(encoding='utf-8')}```"
@@ -361,6 +377,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "alarms": alarms, "callout": callout, "stations": stations,
     "gestures": gestures, "patterns": patterns, "board_fields": board_fields,
     "board_numbers": board_numbers, "board_example": board_example,
+    "zones": zones,
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from hub.api import (
     trust_page,
     unit_routes,
     warning_routes,
+    zone_routes,
 )
 from hub.api.guard import FALLBACK_PATH, FEED_PATH, Guard, Names, check_declared, needs, open_to_all
 from hub.api.models import HealthOut
@@ -88,6 +89,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(net_routes.router(state))
     api.include_router(coverage_routes.router(state))
     api.include_router(station_routes.router(state))
+    api.include_router(zone_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

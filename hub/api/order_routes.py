@@ -67,7 +67,7 @@ class OrdersOut(BaseModel):
 
 
 class Order(BaseModel):
-    """`target`: all, team:NAME, a unit's id, or units:ID,ID,…"""
+    """`target`: all, team:NAME, a unit's id, units:ID,ID,… or zone:ID"""
 
     target: str = Field(min_length=1, max_length=4_000)
     expires_s: int | None = Field(None, ge=10, le=EXPIRES_S_MAX, description="sent and obeyed for so long")

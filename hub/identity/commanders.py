@@ -337,6 +337,8 @@ class Commanders:
         lone = order.body.get(orders.BREAK_GLASS)
         if order.type != orders.OrderType.ALL_CLEAR or order.realm != self._realm:
             raise CommandError(422, f"an all-clear of realm {self._realm!r} is needed")
+        if order.target.startswith("zone:"):
+            raise CommandError(422, "an all-clear names all, a team or units: others are in a zone by now")
         if order.issuer != me.name or order.role != me.role:
             raise CommandError(422, "issuer and role of the order are not yours")
         if lone is not None and (

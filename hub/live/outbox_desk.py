@@ -15,7 +15,7 @@ from typing import NamedTuple
 from hub.errors import Refused, StoreError
 from hub.identity.commanders import Commanders
 from hub.identity.people import Person
-from hub.identity.permissions import ALLOWED, Permission, Principal, Role
+from hub.identity.permissions import ALLOWED, Audience, Permission, Principal, Role
 from hub.live.units import Units
 from hub.store.orders import CarrierRow, OrderRow
 from hub.store.registry import SqliteRegistry
@@ -24,7 +24,7 @@ from protocols.orders import Order, OrderType
 from protocols.units import MS_PER_DAY
 
 log = logging.getLogger(__name__)
-ALL, TEAM, SOME = "all", "team:", "units:"
+ALL, TEAM, SOME, ZONE = "all", "team:", "units:", "zone:"
 NAMED_MAX = 200
 """Units that one order may name one by one."""
 TEXT_CHARS_MAX = 500
@@ -104,6 +104,8 @@ class OrderDesk:
         self._realm = realm
         self._clock_ms = clock_ms
         self._unwritten: deque[Given] = deque(maxlen=UNWRITTEN_MAX)
+        self.zone_slots: Callable[[str, Audience], list[int] | None] = lambda _zone, _audience: None
+        """Who is or may be in a zone; None: no such zone. `hub.safety` sets it."""
 
     # --- whom ----------------------------------------------------------------------------------------------
 
@@ -111,14 +113,18 @@ class OrderDesk:
         """The units of a target that this person sees. Reported ones are nobody who could obey."""
         if not any(me.may(permission) for permission in NEEDS[type]) or me.is_token:
             raise OrderRefused(403, f"role {me.role} may not order: {type.name.lower()}")
-        slots = [slot for slot in self._slots(target) if me.audience.sees(self._units.rows[slot].agency)]
+        slots = [
+            slot
+            for slot in self._slots(target, me.audience)
+            if me.audience.sees(self._units.rows[slot].agency)
+        ]
         if me.role == Role.TEAM_LEADER and any(self._units.rows[slot].team != me.team for slot in slots):
             raise OrderRefused(403, "not all of these are of your team")
         if not slots:
             raise OrderRefused(422, f"target {target[:40]!r}: nobody is meant")
         return self._group(slots)
 
-    def _slots(self, target: str) -> list[int]:
+    def _slots(self, target: str, audience: Audience) -> list[int]:
         rows, hubs = self._units.rows, self._registry.devices.hubs()  # a hub of the family obeys no orders
         ours = [
             slot
@@ -129,6 +135,11 @@ class OrderDesk:
             return ours
         if target.startswith(TEAM):
             return [slot for slot in ours if rows[slot].team == target.removeprefix(TEAM)]
+        if target.startswith(ZONE):
+            found = self.zone_slots(target.removeprefix(ZONE), audience)
+            if found is None:
+                raise OrderRefused(404, f"no zone {target.removeprefix(ZONE)[:40]!r} stands")
+            return sorted(set(found) & set(ours))
         names = target.removeprefix(SOME).split(",")
         if len(names) > NAMED_MAX:
             raise OrderRefused(422, f"target: {len(names)} units, at most {NAMED_MAX} allowed")
@@ -152,7 +163,9 @@ class OrderDesk:
         seen = Principal(
             name, person.role, person.agency, person.sees, person.team, "", ALLOWED[person.role], 0
         )
-        slots = [slot for slot in self._slots(target) if seen.audience.sees(self._units.rows[slot].agency)]
+        slots = [
+            s for s in self._slots(target, seen.audience) if seen.audience.sees(self._units.rows[s].agency)
+        ]
         return self._group(slots)
 
     # --- giving --------------------------------------------------------------------------------------------

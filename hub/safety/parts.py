@@ -15,6 +15,7 @@ from hub.safety.search import Search
 from hub.safety.signal_cells import Signal
 from hub.safety.stations import Stations
 from hub.safety.warnings import Warnings
+from hub.safety.zones import Zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Parts:
 
     alarms: Alarms
     clock: ClockWatch
+    zones: Zones
     warnings: Warnings
     cameras: Cameras
     nets: Nets
@@ -37,10 +39,13 @@ class Parts:
 def make(ground: Ground) -> Parts:
     """All parts, wired to one another."""
     alarms = Alarms(ground)
-    warnings = Warnings(ground, tell=alarms.tell)
+    zones = Zones(ground, alarms.tell)
+    warnings = Warnings(ground, zones, tell=alarms.tell)
+    ground.order_desk.zone_slots = zones.slots_of
     return Parts(
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
+        zones=zones,
         warnings=warnings,
         cameras=Cameras(ground),
         nets=Nets(ground),

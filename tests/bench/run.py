@@ -32,6 +32,7 @@ import crowd
 import edge_agent
 import identity
 import wear
+import zones_at_once
 from alarm_probe import AlarmProbe
 from serial_probe import SerialProbe
 
@@ -337,6 +338,29 @@ def viewers(_tracks: list[Path]) -> Section:
     return "Many screens", table(head, rows) + "\n\n" + note
 
 
+def zones(_tracks: list[Path]) -> Section:
+    rows: list[list[object]] = []
+    for label, found, aim in zones_at_once.measure():
+        rows.append([label, f"{found.pairs_near:,}", f"{found.plain_ms:,.0f}" if found.plain_ms else "",
+                     f"{found.first_ms:.1f}", f"**{found.median_ms:.1f}**", f"{found.worst_ms:.1f}", aim])  # fmt: skip
+    head = [
+        "",
+        "pairs near",
+        "every pair, every edge, ms",
+        "first look, ms",
+        "a look, median",
+        "worst of 20",
+        "aim",
+    ]
+    note = (
+        "CPU of one look of `hub.safety.zones`: places of all units and their doubt, where zones are, states of all "
+        "pairs, who came and went, who will come, what calls. Half of the zones are circles, half polygons of 12 "
+        "corners, 50–600 m; every unit walks 1.5 m between looks, all that are outside towards the east. Every pair, "
+        "every edge: the same law without stretches, boxes and memory."
+    )
+    return "Zones", table(head, rows) + "\n\n" + note
+
+
 def outage(_tracks: list[Path]) -> Section:
     written = {(s, a): wear.bytes_a_day(s, answered=a) / 1e9 for s in (1, 5) for a in (True, False)}
     with hub(1) as (data, port, mqtt_port, _cpu_s):
@@ -370,6 +394,7 @@ def outage(_tracks: list[Path]) -> Section:
 SECTIONS: dict[str, Callable[[list[Path]], Section]] = {
     "sizes": sizes, "speed": speed, "edge": edge, "ingest": ingest, "latency": latency, "alarms": alarms,
     "devices": every_device, "identity": devices, "outage": outage, "picture": picture, "viewers": viewers,
+    "zones": zones,
 }  # fmt: skip
 HEAD = "# Measurements\n\nMade by `make bench`; every section names its machine and day.\n"
 

@@ -227,6 +227,12 @@ def test_the_number_grows_also_when_the_registry_was_lost(post: Post, wang: Pers
 # --- all-clear -------------------------------------------------------------------------------------------
 
 
+def test_an_all_clear_names_no_zone(post: Post, wang: Person) -> None:
+    post.begin(wang)
+    with pytest.raises(CommandError, match="others are in a zone by now"):
+        post.propose(wang, post.core(wang, target="zone:z1"))
+
+
 def test_two_people_give_an_all_clear(post: Post, wang: Person, li: Person) -> None:
     post.begin(wang), post.begin(li)
     core = post.core(wang)

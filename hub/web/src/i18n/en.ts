@@ -1,12 +1,14 @@
 import { enReadiness } from './enReadiness'
 import { enCoverage } from './enCoverage'
 import { enSafety } from './enSafety'
+import { enZones } from './enZones'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enReadiness,
   ...enSafety,
   ...enCoverage,
+  ...enZones,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

@@ -2,11 +2,13 @@
 import { zhReadiness } from './zhReadiness'
 import { zhCoverage } from './zhCoverage'
 import { zhSafety } from './zhSafety'
+import { zhZones } from './zhZones'
 
 export const zh = {
   ...zhReadiness,
   ...zhSafety,
   ...zhCoverage,
+  ...zhZones,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

@@ -17,9 +17,13 @@ export interface ZoneScene {
   pointer: Position | null
 }
 
-const INKS: Record<Theme, { danger: string; cordon: string; warning: string; plain: string; text: string; halo: string; hand: string }> = {
-  night: { danger: '255,106,90', cordon: '255,166,77', warning: '226,196,106', plain: '150,172,192', text: '#dfe6ec', halo: '#12161b', hand: '#6cb8ff' },
-  day: { danger: '192,0,24', cordon: '148,67,0', warning: '115,86,0', plain: '66,88,108', text: '#1d262d', halo: '#f4f6f7', hand: '#0a5fb0' },
+const INKS: Record<Theme, { danger: string; cordon: string; warning: string; safe: string; plain: string; text: string; halo: string; hand: string }> = {
+  night: { danger: '255,106,90', cordon: '255,166,77', warning: '226,196,106', safe: '99,194,125', plain: '150,172,192', text: '#dfe6ec', halo: '#12161b', hand: '#6cb8ff' },
+  day: { danger: '192,0,24', cordon: '148,67,0', warning: '115,86,0', safe: '20,110,55', plain: '66,88,108', text: '#1d262d', halo: '#f4f6f7', hand: '#0a5fb0' },
+}
+/** What a kind of zone is drawn like; all others plain. */
+const LIKE: Record<string, 'danger' | 'cordon' | 'warning' | 'safe'> = {
+  danger: 'danger', no_go: 'danger', hot: 'danger', warm: 'cordon', cordon: 'cordon', warning: 'warning', safe: 'safe', assembly: 'safe',
 }
 const HATCH_PX = 14
 /** A zone smaller than this on the screen has no name: it would cover its neighbours'. */
@@ -97,13 +101,15 @@ function drawZone(g: CanvasRenderingContext2D, view: View, zone: ZoneMessage, th
   const outer = rings[0]
   if (!outer || outer.length < 3) return
   const inks = INKS[theme]
-  const ink = zone.kind === 'danger' ? inks.danger : zone.kind === 'cordon' ? inks.cordon : zone.kind === 'warning' ? inks.warning : inks.plain
+  const like = LIKE[zone.kind] ?? 'plain'
+  const ink = inks[like]
   const path = pathOf(view, rings)
-  g.fillStyle = `rgba(${ink},${zone.kind === 'danger' ? 0.1 : 0.05})`
-  g.fill(path, 'evenodd')
-  if (zone.kind === 'danger') hatch(g, view, path, ink)
+  g.fillStyle = `rgba(${ink},${like === 'danger' ? 0.1 : 0.05})`
+  // Rings are right-handed, and what lies in two polygons of one zone is in it: never even-odd.
+  g.fill(path, 'nonzero')
+  if (like === 'danger') hatch(g, view, path, ink)
   g.strokeStyle = `rgba(${ink},0.9)`
-  g.lineWidth = zone.kind === 'danger' ? 2.5 : 1.6
+  g.lineWidth = like === 'danger' ? 2.5 : 1.6
   g.setLineDash(zone.follows || zone.grows_mps > 0 ? [10, 4] : zone.kind === 'search' || zone.kind === 'sector' ? [4, 4] : [])
   g.stroke(path)
   g.setLineDash([])
@@ -116,7 +122,7 @@ function drawZone(g: CanvasRenderingContext2D, view: View, zone: ZoneMessage, th
 
 function hatch(g: CanvasRenderingContext2D, view: View, path: Path2D, ink: string): void {
   g.save()
-  g.clip(path, 'evenodd')
+  g.clip(path, 'nonzero')
   g.beginPath()
   for (let x = -view.heightPx; x < view.widthPx; x += HATCH_PX) {
     g.moveTo(x, view.heightPx)

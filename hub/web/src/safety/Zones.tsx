@@ -15,14 +15,21 @@ import { ageText, metresText } from '../laws/words'
 import { Trouble, Twice, useAct } from '../panels/acts'
 import { nameOfSlot, nameOfUnit } from '../panels/alarmWords'
 
-export const ZONE_KINDS = ['danger', 'cordon', 'entry', 'sector', 'staging', 'search', 'water', 'other'] as const
+export const ZONE_KINDS = ['danger', 'no_go', 'hot', 'warm', 'cold', 'cordon', 'safe', 'assembly', 'entry', 'sector', 'staging', 'search', 'water', 'other'] as const
 export const kindWords = (kind: string): string => (`zone_${kind}` in zh ? t(`zone_${kind}` as Key) : kind)
+
+/** Those with somebody in them first, then by kind as the list above, of equals the newest. */
+const rank = (zone: ZoneMessage): number => {
+  const kind = (ZONE_KINDS as readonly string[]).indexOf(zone.kind)
+  return (zone.inside.length + zone.unsure.length > 0 ? 0 : 100) + (kind < 0 ? ZONE_KINDS.length : kind)
+}
+export const inOrder = (all: readonly ZoneMessage[]): ZoneMessage[] => [...all].sort((a, b) => rank(a) - rank(b))
 
 export function Zones() {
   return (
     <div class="board">
       {may('zones') && <Draw />}
-      {zones.value.length === 0 ? <p class="hint none">{t('zones_none')}</p> : zones.value.map((zone) => <Zone key={zone.id} zone={zone} />)}
+      {zones.value.length === 0 ? <p class="hint none">{t('zones_none')}</p> : inOrder(zones.value).map((zone) => <Zone key={zone.id} zone={zone} />)}
     </div>
   )
 }
@@ -82,8 +89,12 @@ function Zone({ zone }: { zone: ZoneMessage }) {
         {zone.by || zone.source}{Number.isNaN(leftS) ? '' : ` · ${leftS > 0 ? t('left', { age: ageText(leftS) }) : t('over')}`}
         {zone.follows && ` · ${t('follows', { name: nameOfUnit(zone.follows) })}`}{zone.grows_mps > 0 && ` · ${t('grows', { n: zone.grows_mps })}`}
       </p>
-      {zone.inside.length + zone.unsure.length === 0 ? <p class="hint">{t('zone_empty')}</p> : <p class="chosen">{who(zone.inside, false)}{who(zone.unsure, true)}</p>}
-      {may('zones') && zone.source.startsWith('person') && <Twice data-testid="zone-end" disabled={busy.value} onSure={() => void run(() => endZone(zone.id))}>{t('zone_end')}</Twice>}
+      {zone.note && <p class="hint" data-testid="zone-note">{zone.note}</p>}
+      {zone.inside.length + zone.unsure.length > 0 && <p class="chosen">{who(zone.inside, false)}{who(zone.unsure, true)}</p>}
+      <div class="quick">
+        {zone.inside.length + zone.unsure.length === 0 && <span class="hint">{t('zone_empty')}</span>}
+        {may('zones') && zone.source.startsWith('person') && <Twice data-testid="zone-end" disabled={busy.value} onSure={() => void run(() => endZone(zone.id))}>{t('zone_end')}</Twice>}
+      </div>
       <Trouble words={trouble} />
     </article>
   )
