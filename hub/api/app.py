@@ -23,6 +23,7 @@ from hub.api import (
     order_routes,
     people_routes,
     problems,
+    rule_routes,
     session_routes,
     token_routes,
     trust_page,
@@ -78,6 +79,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
+    api.include_router(rule_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 
