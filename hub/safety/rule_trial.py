@@ -10,7 +10,7 @@ reported are left out.
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,7 +120,7 @@ class Trial:
     ) -> None:  # fmt: skip
         self.found = Found(looked_until_utc_ms=past.from_ms)
         self._past, self._decoder = past, decoder
-        self._picture = Picture()
+        self._picture, self._changes = Picture(), Changes()
         self._units = Units(self._picture)
         self._units.load(list(units), list(bindings))
         self._roster, self._entries, self._gates = Roster(self._units), Entries(), Gates()
@@ -181,12 +181,20 @@ class Trial:
             if self.found.looked_rows + stored.n > ROWS_MAX:
                 self.found.truncated = True
                 return
+            if not self.found.looked_rows:
+                self._skip_until(min(stored.t_hub_ms, self._past.from_ms))
             yield from self._look_until(stored.t_hub_ms)
             if stored.t_hub_ms > self._past.to_ms:
                 break
             self._apply(stored)
             yield None
+        if not self.found.looked_rows:
+            self._skip_until(self._past.from_ms)
         yield from self._look_until(self._past.to_ms + TICK_MS)
+
+    def _skip_until(self, t_ms: int) -> None:
+        """Before the first frame there is nothing to look at."""
+        self._now_ms += max(0, t_ms - self._now_ms) // TICK_MS * TICK_MS
 
     def _look_until(self, t_ms: int) -> Iterator[None]:
         """Every whole second before `t_ms`, and within the window."""
@@ -196,6 +204,8 @@ class Trial:
             yield None
 
     def _look(self, now_ms: int) -> None:
+        self._picture.apply(self._changes)
+        self._changes = Changes()
         scene = Scene(
             self._picture, self._units, self._roster, self._entries, self._zones, now_ms, self._since_ms
         )
@@ -229,6 +239,7 @@ class Trial:
     # --- frames ----------------------------------------------------------------------------------------------------
 
     def _apply(self, stored: LogFrame) -> None:
+        """Gathered, and put into the picture once before it is looked at, as a batch of the hub is."""
         self.found.looked_rows += stored.n
         decoded = self._decoder.decode(stored)
         self.found.unreadable = self._decoder.unreadable
@@ -236,11 +247,13 @@ class Trial:
             return
         frame, zero_ms = decoded
         times = [t_mono_ms + zero_ms for t_mono_ms in frame.t_mono_ms]
-        changes = Changes()
+        only = self._units.only_slot(stored.device)
+        if only is not None and max(times) <= stored.t_hub_ms + AHEAD_MS_MAX:
+            self._take(frame, only, range(len(times)), times, frame.columns)
+            return
         for slot, rows in self._by_slot(stored, times).items():
             columns = {bit: [column[i] for i in rows] for bit, column in frame.columns.items()}
-            self._take(changes, frame, slot, rows, [times[i] for i in rows], columns)
-        self._picture.apply(changes)
+            self._take(frame, slot, rows, [times[i] for i in rows], columns)
 
     def _by_slot(self, stored: LogFrame, times: list[int]) -> dict[int, list[int]]:
         """Rows by the unit that carried the device then; those from the future are nobody's."""
@@ -251,22 +264,24 @@ class Trial:
                 rows.setdefault(slot, []).append(i)
         return rows
 
-    def _take(
-        self, changes: Changes, frame: Frame, slot: int, rows: list[int], times: list[int], columns: Columns
-    ) -> None:
+    def _take(self, frame: Frame, slot: int, rows: Sequence[int], times: list[int], columns: Columns) -> None:
         """As `hub.live.ingest` does it: the same ranks, the same gate."""
-        head = frame.envelope
+        head, changes = frame.envelope, self._changes
+        changes.rx.append((slot, max(times), max(times), 0))
         if head.kind == Kind.EVENT:
             for code, t_ms in zip(columns.get(_CODE, [None] * len(times)), times, strict=True):
                 self._entries.hear(code, slot, t_ms)
-            changes.rx.append((slot, max(times), max(times), 0))
             return
-        if head.kind == Kind.STATE and LAT in columns and LON in columns:
-            doubted = self._gates.judge(head.device, self._units.rows[slot].kind, times, columns)
-            columns = without(columns, doubted) if doubted else columns
+        if head.kind == Kind.STATE and not self._gates.near(head.device, times[-1], columns):
+            columns = self._gated(head.device, slot, times, columns)
         base = -head.n if head.is_preview else rank(head.device, head.boot, head.stream, head.row)
         changes.add_columns(slot, head.kind, times, [base + i for i in rows], columns, 0)
-        changes.rx.append((slot, max(times), max(times), 0))
+
+    def _gated(self, device: int, slot: int, times: list[int], columns: Columns) -> Columns:
+        if LAT not in columns or LON not in columns:
+            return columns
+        doubted = self._gates.judge(device, self._units.rows[slot].kind, times, columns)
+        return without(columns, doubted) if doubted else columns
 
 
 def kinds_of(rule: Rule) -> frozenset[int]:

@@ -71,10 +71,12 @@ class ZoneWatch(Watch[Zone, InZone]):
         held = self._zone(zone.id)
         held.grow(scene.n)
         so = self._so(scene, zone, held) & among
-        slots = np.flatnonzero(among)
-        held.latches.reset(~_wide(among, len(held.latches.stands)))
-        held.latches.hold(slots, so[slots], scene.now_ms)
-        found: list[int] = np.flatnonzero(held.latches.stands[: scene.n]).tolist()
+        if self.rule.on_s or self.rule.off_s:
+            slots = np.flatnonzero(among)
+            held.latches.reset(~among)
+            held.latches.hold(slots, so[slots], scene.now_ms)
+            so = held.latches.stands[: scene.n]
+        found: list[int] = np.flatnonzero(so).tolist()
         return found
 
     def _zone(self, id: str) -> _Held:
@@ -146,11 +148,6 @@ class ZoneWatch(Watch[Zone, InZone]):
         return Said((slot,), *words, why)
 
 
-def _wide(flags: Flags, n: int) -> Flags:
-    """The same, of more slots."""
-    return flags if len(flags) >= n else np.append(flags, np.zeros(n - len(flags), np.bool_))
-
-
 def _name(scene: Scene, id: str) -> str:
     zone = scene.zones.get(id) if scene.zones is not None else None
     return id if zone is None else zone.name or id
@@ -158,7 +155,8 @@ def _name(scene: Scene, id: str) -> str:
 
 @dataclass(slots=True)
 class _Left:
-    """One zone: who of the capability was there, whether there were enough, and who went last from where."""
+    """One zone: who of the capability was there, whether there were enough, and who went last from where: a place
+    inside that was seen before."""
 
     latch: Latch
     had: bool = False
@@ -197,9 +195,9 @@ class CapabilityWatch(Watch[Capability, str]):
         went = zone.here - here
         if went:
             zone.last, zone.t_ms = max(went), scene.now_ms
-        for slot in went:
-            zone.from_deg = scene.place_of(slot)
         zone.here, zone.left = here, len(here)
+        if here:
+            zone.from_deg = scene.place_of(max(here))
         zone.had = zone.had or len(here) >= self.rule.least
         short = len(here) < self.rule.least and (zone.had or not self.rule.had)
         return zone.latch.step(float(short), scene.now_ms)
