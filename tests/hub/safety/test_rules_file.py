@@ -119,7 +119,11 @@ def test_what_is_no_rule_at_all(said: Any) -> None:
 
 
 def test_a_wrong_rule_is_left_out_and_the_others_stand() -> None:
-    text = '[[rule]]\nid = "a"\nkind = "battery"\n[[rule]]\nid = "b"\nkind = "battery"\nbelwo = 3\n[[rule]]\nid = "a"\nkind = "lost"'
+    first, second = (
+        '[[rule]]\nid = "a"\nkind = "battery"\n',
+        '[[rule]]\nid = "b"\nkind = "battery"\nbelwo = 3\n',
+    )
+    text = f'{first}{second}[[rule]]\nid = "a"\nkind = "lost"'
     found = read(text, "rules.toml")
     assert [rule.id for rule in found.rules] == ["a"]
     assert found.errors == (
@@ -131,7 +135,8 @@ def test_a_wrong_rule_is_left_out_and_the_others_stand() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[[rule]", "rules.toml: "), ("[[rules]]\n", "unknown key 'rules', did you mean 'rule'?"), ("rule = 3", "[[rule]]"),
+        ("[[rule]", "rules.toml: "), ("[[rules]]\n", "unknown key 'rules', did you mean 'rule'?"),
+        ("rule = 3", "[[rule]]"),
         ('utc_offset = "8"', "utc_offset = '8', such as '+08:00' is needed"), ("utc_offset = 8", "utc_offset = 8"),
         ("[[rule]]\n" * (RULES_MAX + 1), "at most 200"),
     ],
@@ -158,7 +163,8 @@ def test_the_schema_takes_the_sample_and_no_unknown_key() -> None:
     assert not FILE.is_valid({"rules": []})
 
 
-values = st.one_of(st.none(), st.booleans(), st.integers(-5, 5_000), st.sampled_from(["", "x", "gas", "22:00", "enter", "high", *SIGNALS]),
+values = st.one_of(st.none(), st.booleans(), st.integers(-5, 5_000),
+                   st.sampled_from(["", "x", "gas", "22:00", "enter", "high", *SIGNALS]),
                    st.lists(st.sampled_from(["A", "entered", "gas_faults"]), max_size=2))  # fmt: skip
 KEYS = sorted({one.name for into in RULE_KINDS.values() for one in fields(into)} - {"who", "near"})
 
