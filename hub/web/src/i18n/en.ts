@@ -1,8 +1,10 @@
+import { enRules } from './enRules'
 import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enSafety,
+  ...enRules,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',
