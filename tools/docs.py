@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields as dataclass_fields
+from dataclasses import fields as dataclass_fields
 from dataclasses import MISSING, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -240,7 +240,9 @@ def _rule_keys(into: type, of: str, known: tuple[str, ...]) -> list[str]:
         limits = ", ".join(f"`{word}`" for word in about["words"] if word)
         if about["lo"] is not None:
             limits = f"{about['lo']:g} – {about['hi']:g} {about['unit']}".strip()
-        default = "" if value is None or isinstance(value, (type(MISSING), Who)) or value in ("", ()) else value
+        default = (
+            "" if value is None or isinstance(value, (type(MISSING), Who)) or value in ("", ()) else value
+        )
         shown = json.dumps(default, ensure_ascii=False) if default != "" else ""
         lines.append(f"| `{spec.name}` | {of} | {shown} | {limits} | {about['about']} |")
     return lines

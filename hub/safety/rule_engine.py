@@ -67,7 +67,8 @@ class Watched:
         known, self.told = self.told, {}
         for subject in standing[:TOLD_MAX]:
             told = known.get(subject)
-            if told is None or scene.now_ms - told.words_ms >= WORDS_MS:
+            old = told is not None and scene.now_ms - told.words_ms >= WORDS_MS
+            if told is None or (old and not self.watch.is_over(subject)):
                 told = self._tell(scene, subject, told)
             self.told[subject] = told
         return self.told.values()

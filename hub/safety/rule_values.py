@@ -34,6 +34,11 @@ class _Valued(SlotWatch[V]):
         above = getattr(rule, "above", None)
         self.sign = -1.0 if above is None else 1.0
         self.limit = above if above is not None else float(rule.below or 0.0)
+        self._worse: F64 = np.zeros(0)
+
+    def is_over(self, subject: int) -> bool:
+        within = self.sign * self.limit - self.rule.deadband
+        return 0 <= subject < len(self._worse) and bool(self._worse[subject] < within)
 
     def fresh(self, scene: Scene) -> Flags:
         """Whom the rule is about and whose value is young enough to speak."""
@@ -49,6 +54,9 @@ class _Valued(SlotWatch[V]):
         slots = np.flatnonzero(fresh & (times != self.latches.last_ms[: scene.n]))
         slots, worse = self.worse(slots, values[slots], times[slots])
         self.latches.step(slots, worse, self.sign * self.limit, self.rule.deadband, times[slots])
+        if scene.n > len(self._worse):
+            self._worse = np.append(self._worse, np.full(scene.n - len(self._worse), np.inf))
+        self._worse[slots] = worse
         found: list[int] = np.flatnonzero(self.latches.stands[: scene.n]).tolist()
         return found
 
@@ -120,7 +128,7 @@ def _silence(scene: Scene, slot: int, channel: str) -> Said:
         value = float(scene.value(channel)[0][slot])
         why = (Input(channel, round(value, 4), field_of(channel).unit, int(times[slot])), *why)
     return Said(
-        (slot,), f"{zh}已 {lasting(silent_s)}无数据", f"{en} silent for {lasting(silent_s)}", why, round(silent_s),
+        (slot,), f"{zh}已 {lasting(silent_s)} 无数据", f"{en} silent for {lasting(silent_s)}", why, round(silent_s),
         kind="absence",
     )  # fmt: skip
 
@@ -208,7 +216,7 @@ class LostWatch(SlotWatch[Lost]):
         limit_s = float(np.broadcast_to(self._limits_ms(scene), scene.n)[subject]) / 1000
         why = (Input("silent", round(silent_s), "s", int(heard_ms)), Input("limit", round(limit_s), "s"))
         words = lasting(silent_s)
-        return Said((subject,), f"已 {words}无消息", f"nothing heard for {words}", why, round(silent_s))
+        return Said((subject,), f"已 {words} 无消息", f"nothing heard for {words}", why, round(silent_s))
 
 
 def _silent(scene: Scene, times: F64, after_ms: F64 | float, give_up_s: float, stood: set[int]) -> Flags:

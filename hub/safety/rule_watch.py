@@ -50,6 +50,10 @@ class Watch(Generic[R, S]):
         """In words, of one that stands."""
         raise NotImplementedError
 
+    def is_over(self, subject: S) -> bool:
+        """Whether it stands only for its off-delay: then its words stay as they were."""
+        return False
+
     def key(self, scene: Scene, subject: S) -> str:
         """Stable over restarts, without the rule's id."""
         raise NotImplementedError
@@ -66,6 +70,10 @@ class SlotWatch(Watch[R, int]):
         super().__init__(rule)
         self.latches = Latches(1000 * rule.on_s, 1000 * rule.off_s)
         self.stood: set[int] = set()
+        self._so: Flags = np.zeros(0, np.bool_)
+
+    def is_over(self, subject: int) -> bool:
+        return subject < len(self._so) and not self._so[subject]
 
     def key(self, scene: Scene, subject: int) -> str:
         return scene.units.rows[subject].id
@@ -78,6 +86,7 @@ class SlotWatch(Watch[R, int]):
 
     def hold(self, scene: Scene, so: Flags, among: Flags) -> list[int]:
         """Slots that stand by the rule's delays, of those among whom it is judged."""
+        self._so = so
         self.latches.grow(scene.n)
         if not self.rule.on_s and not self.rule.off_s:
             self.latches.stands[: scene.n] = among & so

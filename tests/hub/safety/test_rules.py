@@ -229,7 +229,7 @@ def test_an_old_value_says_nothing_or_is_an_alarm_of_its_own() -> None:
     found = world.look(1_000)
     assert set(found) == {"rules:a:u1:old"}
     assert found["rules:a:u1:old"].kind == "absence"
-    assert found["rules:a:u1:old"].zh == "无数据：一氧化碳已 31 s无数据"
+    assert found["rules:a:u1:old"].zh == "无数据：一氧化碳已 31 s 无数据"
     assert set(world.says(co_ppm=150).look()) == {"rules:r:u1", "rules:a:u1"}
 
 
@@ -288,7 +288,7 @@ def test_lost_by_the_units_own_limit_or_the_rules() -> None:
     assert set(world.look(30_000)) == {"rules:r:u2"}
     assert set(world.look(31_000)) == {"rules:r:u2", "rules:mine:u1", "rules:mine:u2"}
     found = world.look(300_000)
-    assert found["rules:r:u1"].zh == "失联：已 6 min无消息"
+    assert found["rules:r:u1"].zh == "失联：已 6 min 无消息"
     assert [(one.name, one.value) for one in found["rules:r:u1"].why] == [("silent", 361), ("limit", 300)]
     assert set(world.look(7_200_000)) == {"rules:mine:u1", "rules:mine:u2"}
 
@@ -604,6 +604,22 @@ def test_words_change_seldom_while_it_stands() -> None:
     for second in range(30):
         said.add(next(iter(world.says(battery_pct=40 - second).look(1_000).values())).zh)
     assert len(said) == 30_000 // WORDS_MS
+
+
+def test_words_stay_as_they_were_while_the_off_delay_runs() -> None:
+    """A unit that is heard again was never "silent for 1 s"."""
+    world = World(unit(1), rules=(a_rule("lost", after_s=60, off_s=30),)).says(0)
+    assert not world.look(60_000)
+    world.look(5_000)
+    for _ in range(25):
+        world.says(0)
+        (said,) = world.look(1_000).values()
+        assert said.zh == "失联：已 65 s 无消息"
+    gas = World(unit(1), rules=(a_rule("threshold", channel="co_ppm", above=100, deadband=10, off_s=30),))
+    told = []
+    for value in (150, 140, *[80] * 25):
+        told += [said.zh for said in gas.says(co_ppm=value).look(1_000).values()]
+    assert set(told) == {"气体：一氧化碳 150 ppm（限 100 ppm）"}
 
 
 def test_more_than_can_be_told_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

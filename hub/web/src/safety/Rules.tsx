@@ -65,15 +65,15 @@ function Rule({ rule, onChanged }: { rule: RuleSaid; onChanged: () => void }) {
       <header>
         <PrioritySign priority={rule.priority} />
         <h3>{named(rule) || rule.id}</h3>
-        <span class="says">{kindWords(rule.kind)}{rule.enabled ? '' : ` · ${t('rule_off')}`}</span>
         {rule.standing > 0 && <b class="stands" data-testid="rule-standing">{t('rule_stands', { n: rule.standing })}</b>}
       </header>
-      {by && <p class="hint" data-testid="rule-changed">{by}</p>}
+      <p class="hint">{kindWords(rule.kind)}{rule.enabled ? '' : ` · ${t('rule_off')}`}{by && <span data-testid="rule-changed"> · {by}</span>}</p>
       {rule.trouble && <p class="warn">{rule.trouble}</p>}
       {may('rules') && (
         <div class="quick">
-          <button data-testid="rule-try" disabled={busy.value} onClick={() => attempt('day')}>{t('rule_try_day')}</button>
+          <span class="says">{t('rule_try_last')}</span>
           <button data-testid="rule-try-hour" disabled={busy.value} onClick={() => attempt('hour')}>{t('rule_try_hour')}</button>
+          <button data-testid="rule-try" disabled={busy.value} onClick={() => attempt('day')}>{t('rule_try_day')}</button>
           <Twice data-testid="rule-switch" disabled={busy.value} onSure={() => change(() => putRule(rule.id, { ...rule.rule, enabled: !rule.enabled }))}>{t(rule.enabled ? 'rule_switch_off' : 'rule_switch_on')}</Twice>
           {rule.changed && <Twice data-testid="rule-revert" disabled={busy.value} onSure={() => change(() => revertRule(rule.id))}>{t(rule.origin === 'added' ? 'rule_remove' : 'rule_revert')}</Twice>}
         </div>
@@ -89,7 +89,8 @@ function Found({ span, said }: { span: Span; said: Tried }) {
   const more = said.count - Math.min(said.firings.length, SHOWN_MAX)
   return (
     <div class="tried" data-testid="rule-tried" data-count={said.count}>
-      <p><b>{t(span === 'day' ? 'rule_fired_day' : 'rule_fired_hour', { n: said.count })}</b> <span class="says">{t('rule_looked', { units: said.units, rows: said.rows })}</span></p>
+      <p><b>{t(span === 'day' ? 'rule_fired_day' : 'rule_fired_hour', { n: said.count })}</b></p>
+      <p class="hint">{t('rule_looked', { units: said.units, rows: said.rows })}</p>
       {said.truncated && <p class="warn">{t('rule_truncated', { t: dayClockText(said.until, clock.now()) })}</p>}
       {said.trouble && <p class="warn">{said.trouble}</p>}
       {said.firings.slice(0, SHOWN_MAX).map((one) => <FiringRow key={`${one.t} ${one.unit}`} one={one} />)}
