@@ -7,8 +7,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import fields as dataclass_fields
 from dataclasses import MISSING, is_dataclass, replace
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 

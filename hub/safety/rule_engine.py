@@ -4,6 +4,7 @@ Enters: rules, a scene a second. Leaves: `Told`s by key; the key of a condition 
 Callers: `hub.safety.rules` (live), `hub.safety.rule_trial` (over the log).
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from hub.safety.rule_values import (
 from hub.safety.rule_watch import Said, Watch
 from hub.safety.rule_zones import CapabilityWatch, ZoneWatch
 
+log = logging.getLogger(__name__)
 SOURCE = "rules"
 WATCHES: dict[str, type[Watch[Any, Any]]] = {
     "threshold": ThresholdWatch, "rate": RateWatch, "absence": AbsenceWatch, "zone": ZoneWatch,
@@ -57,21 +59,36 @@ class Watched:
         self.watch = WATCHES[rule.kind](rule)
         self.told: dict[Any, Told] = {}
         self.left_out = 0
+        self.fault = ""
 
     def step(self, scene: Scene, minute: int) -> Iterable[Told]:
-        """What stands. `minute`: of the day, where the rules' times of day are told."""
-        standing = self.watch.step(scene)
-        if not speaks(self.rule.hours, minute):
-            standing = ()
-        self.left_out = max(0, len(standing) - TOLD_MAX)
-        known, self.told = self.told, {}
-        for subject in standing[:TOLD_MAX]:
-            told = known.get(subject)
-            old = told is not None and scene.now_ms - told.words_ms >= WORDS_MS
-            if told is None or (old and not self.watch.is_over(subject)):
-                told = self._tell(scene, subject, told)
-            self.told[subject] = told
+        """What stands. `minute`: of the day, where the rules' times of day are told. A fault in one rule ends neither the
+        hub nor the other rules, nor what it told: nobody stops being in danger by it."""
+        try:
+            standing = self.watch.step(scene)
+            self._tell_all(scene, standing if speaks(self.rule.hours, minute) else ())
+        except Exception as err:
+            if not self.fault:
+                log.exception("rule %s", self.rule.id)
+            self.fault = f"a fault of the program: {type(err).__name__}: {err}"[:TEXT_MAX]
+        else:
+            self.fault = ""
         return self.told.values()
+
+    @property
+    def trouble(self) -> str:
+        return self.fault or self.watch.trouble
+
+    def _tell_all(self, scene: Scene, standing: Sequence[Any]) -> None:
+        """All of it or, when it fails, nothing new: what stood goes on standing."""
+        told = {}
+        for subject in standing[:TOLD_MAX]:
+            known = self.told.get(subject)
+            old = known is not None and scene.now_ms - known.words_ms >= WORDS_MS
+            if known is None or (old and not self.watch.is_over(subject)):
+                known = self._tell(scene, subject, known)
+            told[subject] = known
+        self.told, self.left_out = told, max(0, len(standing) - TOLD_MAX)
 
     def _tell(self, scene: Scene, subject: Any, before: Told | None) -> Told:
         said = self.watch.say(scene, subject)
@@ -87,13 +104,13 @@ class Watched:
 def condition_of(rule: Rule, scene: Scene, key: str, said: Said) -> Condition:
     """What is told of one subject."""
     about = KINDS[said.kind or rule.alarm_kind]
-    place = scene.place_of(said.slots[0]) if said.slots else None
+    lat_deg, lon_deg = (scene.place_of(said.slots[0]) if said.slots else None) or (None, None)
     joins = f"{said.slots[0]}:{said.joins}" if said.joins and said.slots else ""
     zh, en = rule.zh or about.zh, rule.en or about.en
     return Condition(
         key, said.kind or rule.alarm_kind, rule.rank, tuple(scene.units.rows[slot].id for slot in said.slots),
         f"{zh}：{said.zh}"[:TEXT_MAX], f"{en}: {said.en}"[:TEXT_MAX], said.why, f"{SOURCE}:{rule.id}", joins,
-        rule.advice_zh, rule.advice_en, *(place or (None, None)), private=rule.is_private,
+        rule.advice_zh, rule.advice_en, lat_deg, lon_deg, private=rule.is_private,
     )  # fmt: skip
 
 
@@ -133,7 +150,8 @@ class Engine:
                     self.watched[rule.id] = known
                     continue
                 self.watched[rule.id] = Watched(rule)
-                for told in known.told.values() if known is not None else ():
+                same = known is not None and known.rule.kind == rule.kind
+                for told in known.told.values() if known is not None and same else ():
                     self.seed(scene, told.condition.key)
 
     def seed(self, scene: Scene, key: str) -> None:

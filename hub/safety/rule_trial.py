@@ -138,7 +138,7 @@ class Trial:
 
     @property
     def trouble(self) -> str:
-        return next((one.watch.trouble for one in self._engine.watched.values()), "the rule is switched off")
+        return next((one.trouble for one in self._engine.watched.values()), "the rule is switched off")
 
     def slice(self, seconds: float = SLICE_S) -> bool:
         """Some of the work; whether it is done. StoreError when the log cannot be read."""
@@ -167,7 +167,9 @@ class Trial:
             who = who | self._roster.mask(rule.near)
         wanted = None if isinstance(rule, Proximity | Capability) else self._past.units
         slots = [
-            slot for slot in np.flatnonzero(who) if wanted is None or self._units.rows[slot].id in wanted
+            slot
+            for slot in np.flatnonzero(who).tolist()
+            if wanted is None or self._units.rows[slot].id in wanted
         ]
         return frozenset(device for slot in slots for device, _, _ in self._units.carried(slot))
 
@@ -243,9 +245,9 @@ class Trial:
         self.found.looked_rows += stored.n
         decoded = self._decoder.decode(stored)
         self.found.unreadable = self._decoder.unreadable
-        if decoded is None or decoded[1] is None:
+        frame, zero_ms = decoded if decoded is not None else (None, None)
+        if frame is None or zero_ms is None:
             return
-        frame, zero_ms = decoded
         times = [t_mono_ms + zero_ms for t_mono_ms in frame.t_mono_ms]
         only = self._units.only_slot(stored.device)
         if only is not None and max(times) <= stored.t_hub_ms + AHEAD_MS_MAX:

@@ -20,7 +20,7 @@ from hub.safety.rule_watch import Said, SlotWatch, age, gases, known_since, last
 
 RING = 16
 """Points of a value's past that a rate is taken from: the first of each sixteenth of its window."""
-V = TypeVar("V", Threshold, Battery, Rate)
+V = TypeVar("V", bound=Threshold | Battery | Rate)
 
 
 class _Valued(SlotWatch[V]):

@@ -6,6 +6,7 @@ conditions for alarms, firings of dry runs. Callers: `hub.app`, `hub.api.rule_ro
 What a person changes is a document over the file, by name and time; taking it back shows the file's rule again.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -67,12 +68,14 @@ class Rules(Part):
         self._roster = Roster(ground.units)
         self._since_ms = ground.clock_ms()
         self._engine = Engine(())
+        self._look_ms = 0.0
         self.trying = False
 
     # --- the part ----------------------------------------------------------------------------------------------------
 
     def load(self) -> None:
         self._read_file()
+        self._changed = {}
         for id, kept in self._ground.registry.documents.all(KIND).items():
             try:
                 self._changed[id] = Changed(rule_of(kept["rule"]), kept["by"], kept["t"])
@@ -105,7 +108,9 @@ class Rules(Part):
             self._entries.hear(event.code, event.slot, event.t_event_ms)
 
     def look(self, now_ms: int) -> None:
+        began = time.perf_counter()
         told = self._engine.step(self._scene(now_ms))
+        self._look_ms = 1_000 * (time.perf_counter() - began)
         self._tell(SOURCE, [one.condition for one in told.values()], now_ms)
 
     def _scene(self, now_ms: int) -> Scene:
@@ -119,12 +124,14 @@ class Rules(Part):
         watched = self._engine.watched.values()
         return {
             "rules": float(len(watched)),
+            "rules_look_ms": self._look_ms,
             "rules_standing": float(sum(len(one.told) for one in watched)),
             "rules_left_out": float(sum(one.left_out for one in watched)),
         }
 
     def notes(self) -> list[str]:
-        return [f"rules: {words}" for words in self.errors]
+        faults = [f"{one.rule.id}: {one.fault}" for one in self._engine.watched.values() if one.fault]
+        return [f"rules: {words}" for words in (*self.errors, *faults)]
 
     # --- rules -------------------------------------------------------------------------------------------------------
 
@@ -148,7 +155,7 @@ class Rules(Part):
         if watched is None:
             return Shown(rule, origin, changed, (), "", 0)
         standing = tuple(told.condition for told in watched.told.values())
-        return Shown(rule, origin, changed, standing, watched.watch.trouble, watched.left_out)
+        return Shown(rule, origin, changed, standing, watched.trouble, watched.left_out)
 
     def get(self, id: str) -> Rule | None:
         return next((rule for rule in self.effective() if rule.id == id), None)

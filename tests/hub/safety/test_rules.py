@@ -111,7 +111,14 @@ class World:
 
 
 def unit(number: int, **more: Any) -> UnitRow:
-    plain = {"kind": "person", "branch": "fire", "team": "A", "stale_s": 30, "lost_s": 300, "agency": ""}
+    plain: dict[str, Any] = {
+        "kind": "person",
+        "branch": "fire",
+        "team": "A",
+        "stale_s": 30,
+        "lost_s": 300,
+        "agency": "",
+    }
     return UnitRow(f"u{number}", f"C{number}", **(plain | more))
 
 
@@ -193,7 +200,7 @@ def test_the_tables_know_the_same_kinds() -> None:
         (a_rule("sensor_fault", signals=["ports_down"]), {"ports_down": 1}, True),
     ],
 )  # fmt: skip
-def test_a_value_stands_or_not(said: dict[str, Any], row: dict[str, float], stands: bool) -> None:
+def test_a_value_stands_or_not(said: dict[str, Any], row: dict[str, Any], stands: bool) -> None:
     assert bool(World(rules=(said,)).says(**row).look(500)) == stands
 
 
@@ -384,7 +391,7 @@ def test_a_rule_that_sleeps_goes_on_watching() -> None:
     for _ in range(5):
         world.says(battery_pct=5)
         assert not world.look(4_000)
-    found = {}
+    found: dict[str, Condition] = {}
     while not found:
         world.says(battery_pct=5)
         found = world.look(4_000)
@@ -657,7 +664,7 @@ def test_a_changed_rule_keeps_what_stands_and_the_others_do_not_notice() -> None
     assert not world.look()
 
 
-SEEDED = {
+SEEDED: dict[str, tuple[dict[str, Any], str]] = {
     "threshold": ({"channel": "co_ppm", "above": 100, "deadband": 20, "on_s": 60}, "u1"),
     "battery": ({"on_s": 60}, "u1"), "rate": ({"channel": "co_ppm", "above": 1, "deadband": 1, "off_s": 60}, "u1"),
     "absence": ({"channel": "scba_kpa", "after_s": 10, "on_s": 60}, "u1"), "lost": ({"after_s": 2, "on_s": 60}, "u2"),

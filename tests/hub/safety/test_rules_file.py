@@ -175,8 +175,9 @@ KEYS = sorted({one.name for into in RULE_KINDS.values() for one in fields(into)}
 )
 def test_what_the_reader_takes_the_schema_takes(kind: str, change: dict[str, Any]) -> None:
     """Never the other way round: what no single key can tell is the reader's alone."""
-    plain = {"id": "r", "kind": kind}
-    more = {"threshold": {"channel": "co_ppm", "above": 1}, "rate": {"channel": "co_ppm", "above": 1},
+    plain: dict[str, Any] = {"id": "r", "kind": kind}
+    more: dict[str, dict[str, Any]] = {
+        "threshold": {"channel": "co_ppm", "above": 1}, "rate": {"channel": "co_ppm", "above": 1},
             "zone": {"zones": ["a"]}, "capability": {"zones": ["a"]}, "proximity": {"nearer_m": 5}}  # fmt: skip
     said = plain | more.get(kind, {}) | change
     try:

@@ -105,6 +105,31 @@ def test_a_restart_neither_ends_nor_repeats_what_stands(state: Any, bench: Any) 
     assert again.alarms.open() == [], "and it ends when its cause ends"
 
 
+def test_a_fault_in_a_rule_ends_neither_the_hub_nor_what_it_told(
+    state: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for row in range(6):
+        empty(bench, row=row)
+        look(state, bench, 4 * S)
+
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("hub.safety.rule_values.BatteryWatch.step", fails)
+    bench.clock.now += 301 * S
+    look(state, bench)
+    assert [(one.kind, one.stands) for one in state.safety.alarms.open()] == [
+        ("lost", True),
+        ("battery", True),
+    ]
+    assert (
+        state.safety.rules.notes()[0] == "rules: battery: a fault of the program: ZeroDivisionError: by zero"
+    )
+    monkeypatch.undo()
+    look(state, bench, S)
+    assert state.safety.rules.notes() == []
+
+
 def test_an_entry_is_known_after_a_restart(state: Any, bench: Any) -> None:
     for event in bench.put(bench.event(0, number=3, code=int(EventCode.ENTERED))):
         state.safety.rules.hear([event])
@@ -186,7 +211,6 @@ def test_a_change_counts_at_once_is_recorded_and_can_be_taken_back(ask: Any, sta
     assert state.safety.alarms.open() == []
     records = [(row[2], row[3]) for row in bench.registry.records()][-2:]
     assert records == [("王海", "rule changed"), ("王海", "rule reverted")]
-    again.rules.__init__(again.rules._ground, lambda *_: None)  # type: ignore[misc]
     again.rules.load()
     assert not again.rules.is_changed("battery")
 

@@ -65,7 +65,7 @@ def play(bench: Any, lives: list[Live], script: dict[int, list[Any]], seconds: i
             live.look()
 
 
-RULES = {
+RULES: dict[str, dict[str, Any]] = {
     "threshold": {"channel": "co_ppm", "above": 100, "deadband": 10, "on_s": 2, "off_s": 2, "max_age_s": 8},
     "old": {"kind": "threshold", "channel": "co_ppm", "above": 100, "old": "absence", "max_age_s": 5},
     "battery": {"channel": "board_pct", "below": 20, "on_s": 3},
@@ -86,7 +86,7 @@ message = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=st.lists(message, max_size=30))
 def test_live_and_dry_run_are_one(new_bench: Any, messages: list[Any]) -> None:
     """Late, in batches, out of order: what the hub would have told is what the dry run finds, to the second."""
@@ -149,6 +149,7 @@ def test_how_often_when_where_and_of_whom(bench: Any) -> None:
     gas(bench, 105, 90, device=8, start_s=20)
     trial = tried(bench, CO)
     first, second, third = trial.found.firings
+    assert first.until_utc_ms is not None
     assert (first.t_utc_ms - T0, first.until_utc_ms - T0, first.callsign, first.value) == (
         1 * S,
         3 * S,
