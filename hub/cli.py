@@ -20,6 +20,7 @@ COMMANDS = {
     "roster": "hub.commands.roster",
     "export": "hub.commands.export",
     "hold": "hub.commands.hold",
+    "rules": "hub.commands.rules",
     "below": "hub.commands.below",
     "trust": "hub.commands.trust",
     "openapi": "hub.commands.openapi",
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _roster(commands.add_parser("roster", help="units and devices"), common)
     _export(commands.add_parser("export", parents=[common], help="write out what was committed"))
     _hold(commands.add_parser("hold", help="keep a stretch of time from retention"), common)
+    _rules(commands.add_parser("rules", help="what alarms: check a file, try a rule on the log"), common)
     _below(commands.add_parser("below", help="a hub below this one, or its standby"), common)
     trust = commands.add_parser(
         "trust", parents=[common], help="how a phone comes to trust this hub's certificate"
@@ -221,6 +223,23 @@ def _hold(hold: argparse.ArgumentParser, common: argparse.ArgumentParser) -> Non
     actions.add_parser("list", parents=[common], help="holds")
     end = actions.add_parser("end", parents=[common], help="let retention have it")
     end.add_argument("hold", type=int)
+
+
+def _rules(rules: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = rules.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", parents=[common], help="read a file of rules and say what is wrong")
+    tried = actions.add_parser(
+        "try", parents=[common], help="how often one would have alarmed, when and of whom"
+    )
+    for one in (check, tried):
+        one.add_argument("--file", metavar="FILE", help="default DIR/rules.toml, without it the sample")
+    tried.add_argument("rule", help="its id")
+    tried.add_argument(
+        "--from", dest="from_", required=True, metavar="TIME", help="2026-11-23T08:00:00Z or UTC ms"
+    )
+    tried.add_argument("--to", required=True, metavar="TIME")
+    tried.add_argument("--unit", help="only this callsign or id")
+    tried.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def _below(below: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

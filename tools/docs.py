@@ -7,8 +7,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import MISSING, is_dataclass, replace
 from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from hub.api.guard import Names, Needs, Open, declared
 from hub.api.openapi import unasked_state
 from hub.identity.permissions import ALLOWED, MEANINGS, TITLES, Permission, Role
 from hub.safety.kinds import KINDS
+from hub.safety.rule_kinds import COMMON, KIND_TITLES, RULE_KINDS, Rule, Who
 from hub.safety.zone_kinds import KINDS as ZONE_KINDS
 from protocols import acks, catalog, frame, narrow, orders, wearer
 from protocols.acks import Ack
@@ -233,6 +234,46 @@ def stations() -> str:
     return f"```toml\n{(ROOT / 'hub/safety/sample_stations.toml').read_text(encoding='utf-8')}```"
 
 
+def rule_kinds() -> str:
+    """Every kind of rule."""
+    lines = ["| kind | 中文 | English | what | keys of its own |", "|---|---|---|---|---|"]
+    for name, into in RULE_KINDS.items():
+        own = (spec.name for spec in dataclass_fields(into) if spec.name not in COMMON)
+        lines.append(f"| `{name}` | {' | '.join(KIND_TITLES[name])} | {into.what} | {_codes(own)} |")
+    return "\n".join(lines)
+
+
+def rule_keys() -> str:
+    """Every key of a rule: those of all, those of kinds, those of `who` and `near`."""
+    lines = ["| key | of | default | allowed | meaning |", "|---|---|--:|---|---|"]
+    lines += _rule_keys(Rule, "all", ())
+    for name, into in RULE_KINDS.items():
+        lines += _rule_keys(into, f"`{name}`", COMMON)
+    return "\n".join(lines + _rule_keys(Who, "`who`, `near`", ()))
+
+
+def _rule_keys(into: type, of: str, known: tuple[str, ...]) -> list[str]:
+    lines = []
+    for spec in dataclass_fields(into):
+        if spec.name in known:
+            continue
+        about, value = spec.metadata, spec.default
+        limits = ", ".join(f"`{word}`" for word in about["words"] if word)
+        if about["lo"] is not None:
+            limits = f"{about['lo']:g} – {about['hi']:g} {about['unit']}".strip()
+        default = (
+            "" if value is None or isinstance(value, (type(MISSING), Who)) or value in ("", ()) else value
+        )
+        shown = json.dumps(default, ensure_ascii=False) if default != "" else ""
+        lines.append(f"| `{spec.name}` | {of} | {shown} | {limits} | {about['about']} |")
+    return lines
+
+
+def rules_sample() -> str:
+    """The sample of rules, whole."""
+    return f"```toml\n{(ROOT / 'hub/safety/sample_rules.toml').read_text(encoding='utf-8')}```"
+
+
 def gestures() -> str:
     """What the wearer can say, with numbers and times."""
     lines = [
@@ -371,12 +412,11 @@ def _settings(name: str, made: Any) -> list[str]:
 
 PARTS: dict[str, Callable[[], str]] = {
     "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "narrow": narrow_frames,
-    "ack": ack, "feed": feed,
-    "roles": roles, "permissions": permissions, "routes": routes,
+    "ack": ack, "feed": feed, "roles": roles, "permissions": permissions, "routes": routes,
     "guard_rules": guard_rules, "guard_events": guard_events, "guard_settings": guard_settings,
-    "alarms": alarms, "callout": callout, "stations": stations,
-    "gestures": gestures, "patterns": patterns, "board_fields": board_fields,
-    "board_numbers": board_numbers, "board_example": board_example,
+    "alarms": alarms, "callout": callout, "stations": stations, "rule_kinds": rule_kinds,
+    "rule_keys": rule_keys, "rules_sample": rules_sample, "gestures": gestures, "patterns": patterns,
+    "board_fields": board_fields, "board_numbers": board_numbers, "board_example": board_example,
     "zones": zones,
 }  # fmt: skip
 

@@ -27,6 +27,7 @@ from hub.api import (
     order_routes,
     people_routes,
     problems,
+    rule_routes,
     session_routes,
     station_routes,
     token_routes,
@@ -90,6 +91,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(coverage_routes.router(state))
     api.include_router(station_routes.router(state))
     api.include_router(zone_routes.router(state))
+    api.include_router(rule_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

@@ -5,12 +5,13 @@ import numpy.typing as npt
 
 from protocols.catalog import Field
 
-_DIGITS = {"1": 0, "0.1": 1, "0.001": 3, "1e-7": 7}
+DIGITS = {"1": 0, "0.1": 1, "0.001": 3, "1e-7": 7}
+"""Digits behind the point of a quantum."""
 
 
 def scaled(field: Field, value: int) -> float | int:
     """A value in its unit."""
-    digits = _DIGITS[field.quantum]
+    digits = DIGITS[field.quantum]
     return round(value / 10**digits, digits) if digits else value
 
 

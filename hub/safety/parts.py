@@ -11,6 +11,7 @@ from hub.readiness.nets import Nets
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
+from hub.safety.rules import Rules
 from hub.safety.search import Search
 from hub.safety.signal_cells import Signal
 from hub.safety.stations import Stations
@@ -31,6 +32,7 @@ class Parts:
     search: Search
     signal: Signal
     stations: Stations
+    rules: Rules
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -52,4 +54,5 @@ def make(ground: Ground) -> Parts:
         search=Search(ground),
         signal=Signal(ground),
         stations=Stations(ground, warnings.drafts, alarms.tell),
+        rules=Rules(ground, alarms.tell, alarms.open),
     )

@@ -24,6 +24,8 @@ export const issueWarning = (body: IssueBody): Promise<unknown> => ask('POST', '
 
 export const rules = (): Promise<Record<string, unknown>> => ask('GET', '/rules')
 export const tryRule = (rule: string, fromMs: number, toMs: number): Promise<Record<string, unknown>> => ask('POST', '/rules/try', { rule, from: fromMs, to: toMs })
+export const putRule = (id: string, rule: Record<string, unknown>): Promise<unknown> => ask('PUT', `/rules/${part(id)}`, rule)
+export const revertRule = (id: string): Promise<unknown> => ask('DELETE', `/rules/${part(id)}`)
 
 export const signalCells = (bearer: string): Promise<unknown> => ask('GET', `/signal${bearer ? `?bearer=${part(bearer)}` : ''}`)
 export const searchShare = (): Promise<unknown> => ask('GET', '/search')

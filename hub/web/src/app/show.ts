@@ -17,6 +17,9 @@ export function pick(id: string): void {
   else showUnit(id)
 }
 
+/** To where something was, which need not be where anybody is now. */
+export const flyTo = (lon: number, lat: number): void => fly(lon, lat)
+
 export function showUnit(id: string): void {
   select(id)
   pane.value = null

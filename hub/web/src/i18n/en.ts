@@ -1,5 +1,6 @@
 import { enReadiness } from './enReadiness'
 import { enCoverage } from './enCoverage'
+import { enRules } from './enRules'
 import { enSafety } from './enSafety'
 import { enZones } from './enZones'
 import type { Key } from './zh'
@@ -9,6 +10,7 @@ export const en: Record<Key, string> = {
   ...enSafety,
   ...enCoverage,
   ...enZones,
+  ...enRules,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

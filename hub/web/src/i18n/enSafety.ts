@@ -123,8 +123,6 @@ export const enSafety: Record<keyof typeof zhSafety, string> = {
   rules_none: 'No rules.',
   rule_on: 'on',
   rule_off: 'off',
-  rule_try: 'Try on the last day',
-  rule_would: 'Would have fired {n} times in the last day',
   layer_signal: 'Signal cells',
   layer_search: 'Searched share',
   layer_signal_none: 'No signal data yet.',

@@ -1,6 +1,7 @@
 /** 中文是底本：English must have exactly these keys, or the page does not compile. Words as in the project's terms. */
 import { zhReadiness } from './zhReadiness'
 import { zhCoverage } from './zhCoverage'
+import { zhRules } from './zhRules'
 import { zhSafety } from './zhSafety'
 import { zhZones } from './zhZones'
 
@@ -9,6 +10,7 @@ export const zh = {
   ...zhSafety,
   ...zhCoverage,
   ...zhZones,
+  ...zhRules,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

@@ -121,8 +121,6 @@ export const zhSafety = {
   rules_none: '没有规则。',
   rule_on: '启用',
   rule_off: '停用',
-  rule_try: '用昨天的数据试',
-  rule_would: '过去一天会响 {n} 次',
   layer_signal: '信号覆盖',
   layer_search: '已搜比例',
   layer_signal_none: '尚无信号数据。',

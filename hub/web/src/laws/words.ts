@@ -19,6 +19,12 @@ export function metresText(metres: number): string {
   return `${(metres / 1000).toFixed(metres < 10_000 ? 1 : 0)} km`
 }
 
+/** The same with the day, where it is another than that of `now`: "11-28 14:03:22". */
+export function dayClockText(t: number, now: number): string {
+  const [d, today] = [new Date(t), new Date(now)]
+  return d.toDateString() === today.toDateString() ? clockText(t) : `${two(d.getMonth() + 1)}-${two(d.getDate())} ${clockText(t)}`
+}
+
 /** Hub time as the time of day of the reader's time zone. */
 export function clockText(t: number): string {
   if (!Number.isFinite(t)) return '--:--:--'
