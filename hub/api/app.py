@@ -14,6 +14,7 @@ from hub.api import (
     alarm_routes,
     commander_routes,
     device_routes,
+    entry_routes,
     event_routes,
     feed_socket,
     link_routes,
@@ -23,6 +24,7 @@ from hub.api import (
     order_routes,
     people_routes,
     problems,
+    rollcall_routes,
     session_routes,
     token_routes,
     trust_page,
@@ -78,6 +80,8 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
+    api.include_router(entry_routes.router(state))
+    api.include_router(rollcall_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, fields
 
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
+from hub.safety.entry import Entry
+from hub.safety.evacuation import Evacuations
 from hub.safety.part import Ground, Part
+from hub.safety.rollcall import RollCalls
 from hub.safety.warnings import Warnings
 
 
@@ -19,6 +22,9 @@ class Parts:
     alarms: Alarms
     clock: ClockWatch
     warnings: Warnings
+    entry: Entry
+    rollcall: RollCalls
+    evacuation: Evacuations
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -28,8 +34,12 @@ def make(ground: Ground) -> Parts:
     """All parts, wired to one another."""
     alarms = Alarms(ground)
     warnings = Warnings(ground, tell=alarms.tell)
+    entry = Entry(ground, alarms.tell)
     return Parts(
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
+        entry=entry,
+        rollcall=RollCalls(ground, entry, alarms.tell),
+        evacuation=Evacuations(ground, entry, alarms.tell),
     )
