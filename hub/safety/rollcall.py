@@ -265,6 +265,7 @@ class RollCalls(Part):
         self._time(now_ms)
         self._strike(now_ms)
         self._adopt(now_ms)
+        self._merge()
         self._silent = self._find_silent(now_ms)
         self.shelf.collect()
         self._tell("rollcall", self._conditions(now_ms), now_ms)
