@@ -232,6 +232,16 @@ def router(state: HubState) -> APIRouter:
             raise HTTPException(404, f"no evacuation {seq}")
         return order
 
+    async def say(order: Order, keys: list[str], me: Principal, now_ms: int) -> None:
+        spoken, missing = evacuations.meant(order), set(evacuations.missing(order))
+        some = [key for key in keys if key in missing]
+        if some:
+            names = [evacuations.people.name(key, spoken.hands) for key in some]
+            said: dict[str, Any] = {"seq": order.order.seq, "who": names}
+            await evacuations.shelf.act(
+                spoken, lambda one: one.say(some, me.name, now_ms), me.name, "evacuation told by voice", said
+            )
+
     @routes.get("/evacuations", dependencies=[needs(Permission.PICTURE)])
     async def boards(
         open: Annotated[bool | None, Query(description="true: those that hold, false: lifted ones")] = None,
@@ -263,16 +273,9 @@ def router(state: HubState) -> APIRouter:
         keys = squads(body.who, evacuations.missing(order), spoken.hands)
         check(order, spoken, keys)
         may(me, keys, spoken.hands)
-        names = [evacuations.people.name(key, spoken.hands) for key in keys]
         try:
-            content: dict[str, Any] = {"seq": seq, "who": names}
-            await evacuations.shelf.act(
-                spoken,
-                lambda one: one.say(keys, me.name, now_ms),
-                me.name,
-                "evacuation told by voice",
-                content,
-            )
+            for one in [order, *evacuations.older(order)]:  # who leaves now obeys those before it, too
+                await say(one, keys, me, now_ms)
         except StoreError as err:
             raise HTTPException(503, f"it was not done: {err}") from None
         made = out(order, me)

@@ -155,16 +155,14 @@ def _of_member(team: Team, one: Air, units: Units, reading_s: int) -> list[Condi
         out.append(made("air", Priority.CRITICAL, "空气不足", "low air", EventCode.LOW_AIR))
     if one.back_s is not None and one.back_s <= 0:
         out.append(made("turn_back", Priority.HIGH, "该返回", "turn back", EventCode.TURN_BACK))
-    if one.stale and slot is not None:
-        out.append(
-            made("air_sensor", Priority.HIGH, "气压失联", "air sensor lost", EventCode.AIR_SENSOR_LOST)
-        )
-    elif one.stale:
-        zh, en = (
-            f"压力须重报（超过 {reading_s // 60} 分）",
-            f"pressure older than {reading_s // 60} min: ask again",
-        )
+    if one.stale:
+        zh, en = "气压失联", "air sensor lost"
         if one.kpa is None:
             zh, en = "没有压力读数", "no pressure read yet"
+        elif slot is None:
+            zh, en = (
+                f"压力须重报（超过 {reading_s // 60} 分）",
+                f"pressure older than {reading_s // 60} min: ask again",
+            )
         out.append(made("air_sensor", Priority.HIGH, zh, en, EventCode.AIR_SENSOR_LOST))
     return out

@@ -105,6 +105,10 @@ class Evacuations(Part):
         found = self._ground.outbox.entry(int(id)) if id.isdecimal() else None
         return found if found is not None and found.order.type in NEVER_LATE else None
 
+    def older(self, order: Order) -> list[Order]:
+        """Those given before it that hold."""
+        return [one for one in self.orders() if one.order.seq < order.order.seq and not self.is_over(one)]
+
     def spoken(self, order: Order) -> Spoken:
         return self.shelf.get(str(order.order.seq)) or Spoken(str(order.order.seq), 0)
 
@@ -170,7 +174,7 @@ class Evacuations(Part):
         return made
 
     def _condition(self, order: Order, spoken: Spoken, agency: str, keys: list[str]) -> Condition:
-        words, seq = self.people.words(keys, spoken.hands), order.order.seq
+        (more_zh, more_en), seq = self.people.words(keys, spoken.hands), order.order.seq
         why = []
         for key in keys[:UNITS_MAX]:
             how = self.how(order, spoken, key)
@@ -189,7 +193,7 @@ class Evacuations(Part):
         return Condition(
             f"evacuation:{seq}:{agency}", KIND, Priority.CRITICAL,
             tuple(key for key in keys if key not in spoken.hands)[:UNITS_MAX],
-            f"撤离 {len(keys)} 人未应：{words}", f"{len(keys)} have not acknowledged: {words}", tuple(why),
+            f"撤离 {len(keys)} 人未应{more_zh}", f"{len(keys)} have not acknowledged{more_en}", tuple(why),
             f"evacuation:{seq}",
         )  # fmt: skip
 

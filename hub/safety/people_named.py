@@ -10,8 +10,8 @@ from hub.identity.permissions import Audience, Principal, Role
 from hub.live.units import Units
 from hub.safety.entry import Entry, Hand
 
-NAMED_MAX = 10
-"""Names in the words of an alarm."""
+NAMED_MAX = 6
+"""People by hand in the words of an alarm. All are among its reasons."""
 UNITS_MAX = 500
 
 
@@ -66,7 +66,11 @@ class People:
             found[self.agency(key, hands)].append(key)
         return found
 
-    def words(self, keys: list[str], hands: Mapping[str, Hand]) -> str:
-        """「李四、张三等 12」."""
-        names = "、".join(self.name(key, hands) for key in keys[:NAMED_MAX])
-        return names if len(keys) <= NAMED_MAX else f"{names}等 {len(keys)}"
+    def words(self, keys: list[str], hands: Mapping[str, Hand]) -> tuple[str, str]:
+        """After a count, zh and en: an alarm names its units beside its words, people by hand only in them."""
+        some = [hands[key].name for key in keys if key in hands]
+        if not some:
+            return "", ""
+        names, more = "、".join(some[:NAMED_MAX]), len(some) > NAMED_MAX
+        zh, en = f"等 {len(some)} 人" if more else "", f" and more, {len(some)} in all" if more else ""
+        return f"，无设备：{names}{zh}", f", without a device: {names}{en}"

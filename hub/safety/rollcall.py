@@ -349,7 +349,7 @@ class RollCalls(Part):
         return made
 
     def _condition(self, roll: Roll, agency: str, keys: list[str]) -> Condition:
-        words = self.people.words(keys, roll.hands)
+        more_zh, more_en = self.people.words(keys, roll.hands)
         why = tuple(
             Input(self.people.name(key, roll.hands), roll.state(key, self._silent))
             for key in keys[:UNITS_MAX]
@@ -357,7 +357,7 @@ class RollCalls(Part):
         return Condition(
             f"rollcall:{roll.id}:{agency}", KIND, Priority.HIGH,
             tuple(key for key in keys if key not in roll.hands)[:UNITS_MAX],
-            f"点名 {len(keys)} 人未应：{words}", f"{len(keys)} have not answered: {words}", why, f"rollcall:{roll.id}",
+            f"点名 {len(keys)} 人未应{more_zh}", f"{len(keys)} have not answered{more_en}", why, f"rollcall:{roll.id}",
         )  # fmt: skip
 
     def keep(self) -> None:

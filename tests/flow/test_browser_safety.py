@@ -155,7 +155,10 @@ def told(hub: Any, browser: Browser) -> Iterator[Callable[..., Any]]:
 
             def down(data: str | bytes) -> None:
                 assert isinstance(data, bytes)
-                if msgpack.unpackb(data)["k"] != "alarm_health":  # the hub's own truth is a quiet night
+                if msgpack.unpackb(data)["k"] not in (
+                    "alarm_health",
+                    "air",
+                ):  # the hub's own truth is a quiet night
                     screen.send(as_if_whole(data))
                 if msgpack.unpackb(data)["k"] == "snap":
                     for message in picture():

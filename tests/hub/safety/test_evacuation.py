@@ -77,7 +77,7 @@ class Board:
         return sorted(names[key] for key in said["not"])
 
     def alarms(self) -> dict[str, Any]:
-        return {alarm.zh: alarm for alarm in self.state.safety.alarms.open() if alarm.stands}
+        return {alarm.key: alarm for alarm in self.state.safety.alarms.open() if alarm.stands}
 
 
 @pytest.fixture
@@ -157,6 +157,9 @@ def test_people_by_hand_are_not_until_an_officer_has_told_them(board: Board) -> 
     assert len(board("POST", f"/evacuations/{seq}/voice", who=[f"entry:{id}"])["not"]) == 0
     records = [row for row in board.bench.registry.records() if row[3] == "evacuation told by voice"]
     assert [row[2] for row in records] == ["王海", "王海"]
+    newer = board.give("all", "u1")
+    board.look()
+    assert board.not_(newer) == ["C7", "李四", "王五"], "a new order asks anew"
     board("POST", f"/evacuations/{seq}/voice", 404, who=["u3"])
     board("POST", "/evacuations/5/voice", 404, who=["u1"])
 
@@ -182,15 +185,26 @@ def test_whom_of_those_by_hand_a_target_means(
     assert board.not_(seq) == sorted(meant)
 
 
+def test_who_is_told_of_a_newer_one_obeys_the_older_too(board: Board) -> None:
+    """As the gateway's own answer does (docs/orders.md)."""
+    board.team("李四")
+    older, newer = board.give("all", "u1"), board.give("all", "u1", "u2")
+    board.look()
+    hand = next(one["key"] for one in board("GET", f"/evacuations/{newer}")["people"] if one["person"])
+    board("POST", f"/evacuations/{newer}/voice", who=[hand, "u1"])
+    assert (board.not_(older), board.not_(newer)) == ([], ["N8"])
+
+
 def test_after_a_minute_it_calls_by_name_and_an_all_clear_ends_it(board: Board) -> None:
     seq = board.give("all", "u1", "u2", "u3")
     board.says(7, EventCode.ACCEPTED, seq)
     board.look(59.9)
     assert board.alarms() == {}
     board.look(0.1)
-    assert {(alarm.zh, alarm.priority, alarm.kind) for alarm in board.alarms().values()} == {
-        ("撤离 1 人未应：N8", 1, "evacuation"), ("撤离 1 人未应：N21", 1, "evacuation"),
+    assert {(alarm.zh, alarm.priority, alarm.kind, alarm.units) for alarm in board.alarms().values()} == {
+        ("撤离 1 人未应", 1, "evacuation", ("u2",)), ("撤离 1 人未应", 1, "evacuation", ("u3",)),
     }  # fmt: skip
+    assert {why["name"] for alarm in board.alarms().values() for why in alarm.why} == {"N8", "N21"}
     board.give("units:u1,u2", "u1", "u2", type=OrderType.ALL_CLEAR)
     board.look()
     assert board.not_(seq) == ["N21"], "lifted for some"

@@ -1,8 +1,10 @@
+import { enEntry } from './enEntry'
 import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enSafety,
+  ...enEntry,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',
