@@ -73,4 +73,4 @@ class People:
             return "", ""
         names, more = "、".join(some[:NAMED_MAX]), len(some) > NAMED_MAX
         zh, en = f"等 {len(some)} 人" if more else "", f" and more, {len(some)} in all" if more else ""
-        return f"，无设备：{names}{zh}", f", without a device: {names}{en}"
+        return f"（无设备：{names}{zh}）", f" (without a device: {names}{en})"

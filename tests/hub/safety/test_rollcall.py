@@ -300,7 +300,7 @@ def test_who_has_not_answered_is_an_alarm_by_name_and_agency(call: Call) -> None
     call.look(2)
     alarms = {key: alarm for key, alarm in call.alarms().items() if key.startswith("rollcall")}
     assert {(alarm.zh, alarm.units) for alarm in alarms.values()} == {
-        ("点名 1 人未应", ("u2",)), ("点名 1 人未应", ("u3",)), ("点名 1 人未应，无设备：李四", ()),
+        ("点名 1 人未应", ("u2",)), ("点名 1 人未应", ("u3",)), ("点名 1 人未应（无设备：李四）", ()),
     }  # fmt: skip
     call("POST", f"/roll-calls/{made['id']}/end")
     call.look()
