@@ -128,12 +128,14 @@ class RollCalls(Part):
             raise RollRefused(404, f"no zone {zone[:40]!r}") from None
         if self._zones is None:
             raise RollRefused(404, "this hub has no zones")
-        rows = self._ground.units.rows
-        units = [
-            rows[slot].id
-            for slot in sorted(slots)
-            if me.audience.sees(rows[slot].agency) and not self._ground.units.is_reported(slot)
+        rows, carried = self._ground.units.rows, self._ground.units
+        hubs = (
+            self._ground.ingest.hubs
+        )  # a hub of the family obeys no orders, nor does what others have reported
+        ours = [
+            slot for slot in slots if not carried.is_reported(slot) and carried.device_of(slot) not in hubs
         ]
+        units = [rows[slot].id for slot in sorted(ours) if me.audience.sees(rows[slot].agency)]
         teams = [team for team in self._entry.open() if set(units) & set(team.members)]
         return self._asked(me, target, units, teams)
 

@@ -2,7 +2,7 @@
 import { air, evacuations, rolls } from '../app/safety'
 import { pane, togglePane, type Tab } from '../app/pane'
 import { tabs } from '../app/parts'
-import { missingOf } from '../safety/people'
+import { missingOf } from '../laws/people'
 import { t } from '../i18n'
 
 function news(): { words: string; at: Tab } | null {

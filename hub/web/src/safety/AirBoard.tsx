@@ -8,10 +8,11 @@ import { addMember, addTeam, addUnit, endTeam, oneWent, readPressure, startRoll,
 import { giveSigned, standing } from '../command/command'
 import type { AirMember, AirTeam } from '../feed/safety'
 import { lang, t } from '../i18n'
+import { orderTarget } from '../laws/people'
 import { ageText } from '../laws/words'
 import { Trouble, Twice, useAct } from '../panels/acts'
 import { minutesText } from '../panels/measures'
-import { nameOf, orderTarget } from './people'
+import { nameOf } from './people'
 import { QuickForm } from './QuickForm'
 
 const BAR_MAX = 400

@@ -8,9 +8,10 @@ import { toldByVoice } from '../api/safety'
 import { giveSigned, standing } from '../command/command'
 import type { EvacuationMessage, EvacuationPerson } from '../feed/safety'
 import { t } from '../i18n'
+import { orderTarget } from '../laws/people'
 import { clockText } from '../laws/words'
 import { Trouble, Twice, useAct } from '../panels/acts'
-import { chaseClass, Count, Missing, nameOf, orderTarget, targetText } from './people'
+import { chaseClass, Count, Missing, nameOf, targetText } from './people'
 
 export function Evacuations() {
   return (

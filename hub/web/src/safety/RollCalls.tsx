@@ -7,9 +7,10 @@ import { onlyTeam, teams } from '../app/targets'
 import { confirmByVoice, endRoll, startRoll } from '../api/safety'
 import { ROLL_STATES, type RollMessage, type RollPerson, type RollState } from '../feed/safety'
 import { lang, t } from '../i18n'
+import { missingOf } from '../laws/people'
 import { ageText, clockText } from '../laws/words'
 import { Trouble, Twice, useAct } from '../panels/acts'
-import { chaseClass, Count, Missing, missingOf, nameOf, targetText } from './people'
+import { chaseClass, Count, Missing, nameOf, targetText } from './people'
 
 const COUNTED: readonly RollState[] = ['confirmed', 'voice', 'unconfirmed', 'stale', 'refused']
 const isMissing = ({ state }: RollPerson): boolean => state !== 'confirmed' && state !== 'voice'
@@ -84,7 +85,7 @@ function NotYet({ roll, person, acts }: { roll: RollMessage; person: RollPerson;
   const step = person.unit ? t(`roll_state_${person.state}`) + age : `${t('roll_state_unconfirmed')} · ${t('by_hand')}`
   return (
     <Missing person={person} step={step} grave={person.state === 'refused'} data-testid="roll-person" data-state={person.state}>
-      {acts && <button class="main" data-testid="roll-voice" title={t('voice_why', { name: me.value?.name ?? '' })} disabled={busy.value} onClick={() => void run(() => confirmByVoice(roll.id, [person.key]))}>{t('voice_do')}</button>}
+      {acts && <button class="main" data-testid="roll-heard" title={t('voice_why', { name: me.value?.name ?? '' })} disabled={busy.value} onClick={() => void run(() => confirmByVoice(roll.id, [person.key]))}>{t('voice_do')}</button>}
       <Trouble words={trouble} />
     </Missing>
   )

@@ -2,18 +2,11 @@
 import type { ComponentChildren } from 'preact'
 import { air, zones } from '../app/safety'
 import { showUnit } from '../app/show'
-import type { AirTeam, RollMessage } from '../feed/safety'
 import { t } from '../i18n'
+import { orderTarget } from '../laws/people'
 import { nameOfUnit } from '../panels/alarmWords'
 
 export const nameOf = ({ name, unit }: { name: string; unit: string | null }): string => name || (unit ? nameOfUnit(unit) : '—')
-export const missingOf = ({ counts }: RollMessage): number => counts.unconfirmed + counts.stale + counts.refused
-
-/** Units of an entry team, as an order names them; "" when all of it are people by hand. */
-export function orderTarget({ members }: AirTeam): string {
-  const units = members.flatMap(({ unit }) => (unit ? [unit] : []))
-  return units.length > 1 ? `units:${units.join(',')}` : (units[0] ?? '')
-}
 
 /** A target in words. */
 export function targetText(target: string): string {
