@@ -163,7 +163,7 @@ class Entry(Part):
 
     def _judge(self, now_ms: int) -> None:
         teams = self.open()
-        carried = {one.unit for team in teams for one in team.members.values() if one.unit is not None}
+        carried = {key for team in teams for key in team.members}
         self._breathing.forget(carried)
         self._strains = {unit: one for unit, one in self._strains.items() if unit in carried}
         self._judged = {team.id: self._judge_one(team, now_ms) for team in teams}

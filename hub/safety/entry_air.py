@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hub.live.picture import CHANNEL, Picture
 from hub.live.units import Units
-from hub.safety.entry_team import Member, Team
+from hub.safety.entry_team import Member, Read, Team
 from hub.settings import Settings
 from protocols.laws import air
 
@@ -50,12 +50,13 @@ class Breathing:
         self._picture = picture
         self._fits: dict[str, air.Consumption] = {}
         self._heard: dict[str, int] = {}
+        self._typed: dict[str, tuple[list[Read], int | None, air.Consumption, int | None]] = {}
 
-    def forget(self, units: set[str]) -> None:
+    def forget(self, keys: set[str]) -> None:
         """Only these are in a team still."""
-        for gone in [unit for unit in self._fits if unit not in units]:
-            del self._fits[gone]
-            self._heard.pop(gone, None)
+        for known in (self._fits, self._heard, self._typed):
+            for gone in [key for key in known if key not in keys]:
+                del known[gone]
 
     def of(self, team: Team, member: Member, now_ms: int) -> Air:
         """How a member does at `now_ms`."""
@@ -65,12 +66,20 @@ class Breathing:
         return self._by_device(team, member, slot, now_ms)
 
     def _by_hand(self, member: Member, now_ms: int) -> Air:
-        fit, entry_kpa = member.consumption(self._settings.entry_lpm)
+        fit, entry_kpa = self._fit_typed(member)
         if not member.readings:
             return Air(member, None, None, None, None, member.inside, False, fit.lpm)
         last = member.readings[-1]
         stale = member.inside and now_ms - last.t > 1000 * self._settings.entry_reading_s
         return self._counted(member, (last.kpa, last.t), entry_kpa, fit.lpm, now_ms, stale)
+
+    def _fit_typed(self, member: Member) -> tuple[air.Consumption, int | None]:
+        """Made anew only when somebody has read again, or they have gone in again."""
+        known = self._typed.get(member.key)
+        if known is None or known[0] is not member.readings or known[1] != member.entered:
+            fitted = member.consumption(self._settings.entry_lpm)
+            known = self._typed[member.key] = (member.readings, member.entered, *fitted)
+        return known[2:]
 
     def _by_device(self, team: Team, member: Member, slot: int, now_ms: int) -> Air:
         unit = self._units.rows[slot]
