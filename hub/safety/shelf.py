@@ -10,8 +10,10 @@ hub's loop may have changed meanwhile. So a hub that is killed has either not an
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from hub.errors import StoreError
 from hub.safety.part import Ground
 
 
@@ -31,8 +33,8 @@ T = TypeVar("T", bound=Kept)
 
 
 class Shelf(Generic[T]):
-    """All things of one kind, by id, the oldest first. On the hub's loop but for what says otherwise. `most`: of more,
-    the oldest that is over is forgotten, and only then the oldest."""
+    """All things of one kind, by id, the oldest first (ids begin with their time). On the hub's loop but for what says
+    otherwise. `most`: of more, the oldest that is over is forgotten, and only then the oldest."""
 
     def __init__(
         self, ground: Ground, kind: str, of: type[T], most: int, is_over: Callable[[T], bool]
@@ -50,7 +52,7 @@ class Shelf(Generic[T]):
         self._acting = asyncio.Lock()
 
     def load(self) -> None:
-        for id, body in self._ground.registry.documents.all(self._kind).items():
+        for id, body in sorted(self._ground.registry.documents.all(self._kind).items()):
             self._all[id] = self._of.of(body)
             self._written[id] = self._all[id].rev
 
@@ -83,7 +85,12 @@ class Shelf(Generic[T]):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._ground.readers, self._record, draft, who, what, content)
             act(thing)
-            self.collect()
+            if (
+                self._written.get(thing.id) != thing.rev
+            ):  # it changed meanwhile, and without the act it was written
+                newer = {thing.id: (thing.rev, thing.as_document())}
+                with suppress(StoreError):  # what was done stands in the record; `keep` tries again
+                    await loop.run_in_executor(self._ground.readers, self._write, newer)
 
     async def add(self, thing: T, who: str, what: str, content: dict[str, Any]) -> None:
         """A new one by a person. StoreError: it is not there, unless it was put there before."""

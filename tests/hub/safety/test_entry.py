@@ -333,6 +333,24 @@ def test_an_old_word_does_not_overwrite_a_new_one(gate: Gate) -> None:
     assert [one["name"] for one in kept["members"].values()] == ["C7", "李四"]
 
 
+def test_a_device_that_enters_while_an_act_is_written_takes_nothing_away(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = gate("POST", "", name="一组", units=["u1"])["id"]
+    shelf, record = gate.part.shelf, gate.part.shelf._record
+
+    def meanwhile(*arguments: Any) -> None:
+        shelf.all()[0].hear("u1", entered=True, t=T0)
+        shelf.collect()
+        shelf.keep()
+        record(*arguments)
+
+    monkeypatch.setattr(shelf, "_record", meanwhile)
+    gate("POST", f"/{id}/people", name="李四", bar=280)
+    kept = gate.bench.registry.documents.all(KIND)[id]  # as a kill right after the answer would find it
+    assert {one["name"]: one["entered"] for one in kept["members"].values()} == {"C7": T0, "李四": T0}
+
+
 def test_whose_it_is(gate: Gate, signed_in: Any) -> None:
     fire = gate("POST", "", name="消防组", units=["u1"])["id"]
     mine = gate("POST", "", name="矿山组", units=["u3"])["id"]
