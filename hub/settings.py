@@ -42,6 +42,19 @@ class Settings:
     above_device: int = 0
     above_peer: int = 0
     above_tls: bool = True
+    entry_whistle_kpa: int = 5_500
+    entry_reserve_kpa: int = 5_500
+    entry_factor: float = 1.0
+    entry_cylinder_l: float = 6.8
+    entry_lpm: float = 40.0
+    entry_reading_s: int = 300
+    entry_planned_s: int = 1_200
+    entry_margin_s: int = 120
+    entry_whole_squad: bool = False
+    roll_call_every_s: int = 1_800
+    roll_call_wait_s: int = 60
+    roll_call_triggers: tuple[str, ...] = ("sos", "man_down")
+    evacuation_wait_s: int = 60
 
     @property
     def https(self) -> bool:
@@ -73,7 +86,19 @@ _RANGES = {
     "above_port": (1, 65_535),
     "above_device": (0, DEVICE_MAX),
     "above_peer": (0, DEVICE_MAX),
+    "entry_whistle_kpa": (1_000, 20_000),
+    "entry_reserve_kpa": (0, 20_000),
+    "entry_factor": (0.2, 3),
+    "entry_cylinder_l": (0.5, 60),
+    "entry_lpm": (10, 150),
+    "entry_reading_s": (30, 3_600),
+    "entry_planned_s": (60, 86_400),
+    "entry_margin_s": (0, 3_600),
+    "roll_call_every_s": (0, 86_400),
+    "roll_call_wait_s": (10, 3_600),
+    "evacuation_wait_s": (10, 3_600),
 }
+ROLL_CALL_TRIGGERS = ("sos", "man_down", "evacuation")
 
 
 def load(path: Path | None, overrides: dict[str, Any]) -> Settings:
@@ -114,6 +139,10 @@ def _check(settings: Settings) -> Settings:
         value = getattr(settings, key)
         if not lo <= value <= hi:
             raise SettingsError(f"settings: {key} = {value}, {lo}–{hi} allowed")
+    for word in settings.roll_call_triggers:
+        if word not in ROLL_CALL_TRIGGERS:
+            allowed = ", ".join(ROLL_CALL_TRIGGERS)
+            raise SettingsError(f"settings: roll_call_triggers: {word!r}, allowed are {allowed}")
     try:
         check_realm(settings.realm)
     except TopicError as err:

@@ -16,6 +16,7 @@ from hub.api import (
     commander_routes,
     coverage_routes,
     device_routes,
+    entry_routes,
     event_routes,
     feed_socket,
     history_routes,
@@ -28,6 +29,7 @@ from hub.api import (
     people_routes,
     problems,
     rule_routes,
+    rollcall_routes,
     session_routes,
     station_routes,
     token_routes,
@@ -92,6 +94,8 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(station_routes.router(state))
     api.include_router(zone_routes.router(state))
     api.include_router(rule_routes.router(state))
+    api.include_router(entry_routes.router(state))
+    api.include_router(rollcall_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
 

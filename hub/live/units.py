@@ -156,6 +156,11 @@ class Units:
             made["reported"] = {"source": source, "by": by}
         return made
 
+    def silent_slots(self, now_ms: int) -> set[int]:
+        """Those of whom nothing newer than their stale limit was heard, or nothing ever; not reported ones."""
+        heard = self._picture.row_time[: len(self.rows)]
+        return set(np.flatnonzero(~(now_ms - heard <= self._stale_ms)).tolist()) - self._reported.keys()
+
     def silent(self, now_ms: int) -> int:
         """How many units that were ever heard have said nothing newer than their stale limit; not reported ones."""
         heard = self._picture.row_time[: len(self.rows)]

@@ -10,11 +10,14 @@ from hub.readiness.cameras import Cameras
 from hub.readiness.nets import Nets
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
+from hub.safety.entry import Entry
+from hub.safety.evacuation import Evacuations
 from hub.safety.part import Ground, Part
 from hub.safety.rules import Rules
 from hub.safety.search import Search
 from hub.safety.signal_cells import Signal
 from hub.safety.stations import Stations
+from hub.safety.rollcall import RollCalls
 from hub.safety.warnings import Warnings
 from hub.safety.zones import Zones
 
@@ -33,6 +36,9 @@ class Parts:
     signal: Signal
     stations: Stations
     rules: Rules
+    entry: Entry
+    rollcall: RollCalls
+    evacuation: Evacuations
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -44,6 +50,8 @@ def make(ground: Ground) -> Parts:
     zones = Zones(ground, alarms.tell)
     warnings = Warnings(ground, zones, tell=alarms.tell)
     ground.order_desk.zone_slots = zones.slots_of
+    warnings = Warnings(ground, tell=alarms.tell)
+    entry = Entry(ground, alarms.tell)
     return Parts(
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
@@ -55,4 +63,7 @@ def make(ground: Ground) -> Parts:
         signal=Signal(ground),
         stations=Stations(ground, warnings.drafts, alarms.tell),
         rules=Rules(ground, alarms.tell, alarms.open),
+        entry=entry,
+        rollcall=RollCalls(ground, entry, alarms.tell),
+        evacuation=Evacuations(ground, entry, alarms.tell),
     )

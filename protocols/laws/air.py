@@ -1,7 +1,7 @@
 """Breathing air: litres in a cylinder, minutes left, when to turn back, and a person's consumption out of pressures.
 
 Enters: pressures in kPa above the atmosphere, the cylinder's water volume, times. Leaves: litres at 101.325 kPa and
-20 °C, seconds, litres a minute. Callers: `edge.guard.air`, `edge.guard.entry`.
+20 °C, seconds, litres a minute. Callers: `edge.guard.air`, `edge.guard.entry`, `hub.safety.entry_air`.
 """
 
 import math
@@ -87,9 +87,11 @@ class Consumption:
     **Source:** Sen, J. Amer. Statist. Assoc. 63 (1968) 1379: up to 29 % of the points may be wild.
     """
 
-    def __init__(self, cylinder_l: float, prior_lpm: float) -> None:
+    def __init__(self, cylinder_l: float, prior_lpm: float, silence_ms: int = POINTS_MAX * EVERY_MS) -> None:
+        """`silence_ms`: after so long without a pressure, what was before says nothing any more."""
         self._cylinder_l = cylinder_l
         self._prior_lpm = prior_lpm
+        self._silence_ms = silence_ms
         self._points: deque[tuple[int, float]] = deque(maxlen=POINTS_MAX)
         self._last_kpa: int | None = None
         self.lpm = prior_lpm
@@ -112,7 +114,7 @@ class Consumption:
         """Whether what was before says nothing about now: a long silence, or air let off faster than it is breathed."""
         before_ms, before_l = self._points[-1]
         took_ms = t_ms - before_ms
-        return took_ms > POINTS_MAX * EVERY_MS or (before_l - now_l) * 60_000 / took_ms > LPM_MAX
+        return took_ms > self._silence_ms or (before_l - now_l) * 60_000 / took_ms > LPM_MAX
 
     def _fit(self) -> None:
         points = list(self._points)

@@ -1,11 +1,13 @@
 """Heart and heat: the strain index (PSI) and core temperature out of heart rate, with its band.
 
-Enters: heart rates, temperatures in °C. Leaves: an index 0–10, and °C with a band. Callers: `edge.guard.heart`.
+Enters: heart rates, temperatures in °C. Leaves: an index 0–10, and °C with a band. Callers: `edge.guard.heart`,
+`hub.safety.entry`.
 """
 
 CORE_BAND_C = 0.63
 """**Source:** Buller et al. 2013: limits of agreement of the estimate. It is never shown without them."""
-CORE_START_C = 37.0
+CORE_START_C, REST_BPM = 37.0, 70
+"""At rest, where a person's own are not known."""
 _GAMMA = 0.022**2
 _SIGMA = 18.88**2
 _B2, _B1, _B0 = -4.5714, 384.4286, -7887.1

@@ -155,7 +155,10 @@ def told(hub: Any, browser: Browser) -> Iterator[Callable[..., Any]]:
 
             def down(data: str | bytes) -> None:
                 assert isinstance(data, bytes)
-                if msgpack.unpackb(data)["k"] != "alarm_health":  # the hub's own truth is a quiet night
+                if msgpack.unpackb(data)["k"] not in (
+                    "alarm_health",
+                    "air",
+                ):  # the hub's own truth is a quiet night
                     screen.send(as_if_whole(data))
                 if msgpack.unpackb(data)["k"] == "snap":
                     for message in picture():
@@ -318,3 +321,38 @@ def test_a_late_mayday_is_seen_and_answered_with_the_space_bar(
             (alarm,) = client.get("/api/v1/alarms").json()["alarms"]
             assert (alarm["kind"], alarm["state"], alarm["late"]) == ("sos", "acknowledged", True)
             assert alarm["seen"]["by"] == "safety-officer"
+
+
+def test_a_person_without_a_device_is_in_a_team_in_seconds_and_counted(
+    hub: Any, browser: Browser, opened: Callable[..., Any], artifacts: Path
+) -> None:
+    """The board of air, the roll-call of the team, and an officer's word: hub and browser as they are."""
+    with opened(browser, hub.link(), **SCREEN) as page:
+        page.get_by_test_id("safety-chip").click()
+        name = page.get_by_test_id("team-add").locator("input")
+        name.fill("攻坚一组")
+        name.press("Enter")
+        team = page.get_by_test_id("air-team")
+        expect(team).to_have_count(1)
+        began = time.monotonic()
+        person, bar = team.get_by_test_id("member-add").locator("input").all()
+        person.fill("李四")
+        bar.fill("245")
+        bar.press("Enter")
+        expect(team.get_by_test_id("air-member")).to_contain_text("245 bar")
+        assert time.monotonic() - began < 10
+        expect(person).to_be_focused()  # for the next one
+        team.get_by_test_id("team-inside").click()
+        expect(team).to_have_attribute("data-state", "inside")
+        team.get_by_test_id("team-roll").click()
+        expect(page.get_by_test_id("roll-missing")).to_have_text("1")
+        page.screenshot(path=artifacts / "night-zh-roll-by-hand.png")
+        page.get_by_test_id("roll-heard").click()
+        expect(page.get_by_test_id("roll-missing")).to_have_text("0")
+        expect(page.get_by_test_id("roll-heard")).to_have_count(0)
+        with hub.client() as client:
+            hub.sign_in(client)
+            (roll,) = client.get("/api/v1/roll-calls").json()["roll_calls"]
+            assert [(one["name"], one["state"], one["by"]) for one in roll["people"]] == [
+                ("李四", "voice", "safety-officer")
+            ]

@@ -58,6 +58,9 @@ class Commander:
         (target,) = self("GET", f"/orders/{seq}")["targets"]
         return str(target["state"])
 
+    def board(self, seq: int) -> Any:
+        return self("GET", f"/evacuations/{seq}")
+
 
 @pytest.fixture
 def gateway(open_hub: Any, enrol: Callable[..., Any]) -> Any:
@@ -81,8 +84,13 @@ def test_leave_and_come_back(
     said = gateway.command("orders", "--json")
     assert (str(evacuate) in said, "撤到东门" in json.loads(said).__repr__()) == (True, True)
     patiently(lambda: wang.state(evacuate) == "shown", "it is not said to be shown")
+    assert len(wang.board(evacuate)["not"]) == 1, "shown is not acknowledged"
     gateway.command("answer", str(evacuate), "accept")
     patiently(lambda: wang.state(evacuate) == "accepted", "it is not said to be accepted")
+    board = wang.board(evacuate)
+    (one,) = board["people"]
+    assert (board["not"], board["over"]) == ([], False)
+    assert one["delivered"] <= one["seen"] <= one["acknowledged"]
 
     core = wang.core(OrderType.ALL_CLEAR)
     proposed = wang("POST", "/all-clears", core=core.hex(), **wang.signature(core))
@@ -94,6 +102,7 @@ def test_leave_and_come_back(
         "the all-clear is no order",
     )
     patiently(lambda: li.state(clear) in ("received", "shown"), "the agent does not take the all-clear")
+    assert wang.board(evacuate)["over"] is True
     assert gateway.status()["trust"]["refused"] == {}
 
 
@@ -118,10 +127,15 @@ def test_words_tasks_and_a_roll_call_over_a_killed_hub(
     gateway.command("answer", str(task), "done")
     patiently(lambda: wang.state(task) == "done", "it is not done")
 
-    call = wang("POST", "/orders", type="roll_call", target="all", text="14:00 点名")["seq"]
+    roll = wang("POST", "/roll-calls", target="all")
+    call = int(roll["id"][1:])
     patiently(lambda: wang.state(call) == "received", "no roll-call")
+    assert wang("GET", f"/roll-calls/{roll['id']}")["counts"]["unconfirmed"] == 1, (
+        "a device that has it is no answer"
+    )
     gateway.command("answer", str(call), "here")
-    patiently(lambda: wang.state(call) == "answered", "no answer")
+    patiently(lambda: wang("GET", f"/roll-calls/{roll['id']}")["counts"]["confirmed"] == 1, "no answer")
+    assert wang.state(call) == "answered"
     assert [one["text"] for one in wang("GET", "/texts")["texts"]] == ["三层已搜完"]
 
 

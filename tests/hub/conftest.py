@@ -25,8 +25,8 @@ from hub.identity.commanders import Commanders
 from hub.identity.enrolment import Enrolment
 from hub.identity.keys import KeyRing, load_master
 from hub.identity.list_sender import ListSender
-from hub.identity.people import Passwords
-from hub.identity.permissions import Permission
+from hub.identity.people import ACTIVE, Passwords, Person
+from hub.identity.permissions import Permission, Role
 from hub.identity.signin import SignIn
 from hub.identity.watch import Watch
 from hub.live.clock import HubClock
@@ -543,3 +543,26 @@ def device_at() -> Iterator[Callable[..., Device]]:
     yield connect
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def signed_in(state: HubState, new_browser: Callable[[], Browser]) -> Callable[..., Any]:
+    """Somebody at a browser of their own: asks for a path below /api/v1 with a JSON body of keywords."""
+
+    def make(
+        name: str, role: Role, agency: str = "", team: str = "", sees: tuple[str, ...] | None = None
+    ) -> Any:
+        seen = sees if sees is not None else () if agency else ("*",)
+        state.sign_in.accounts.put(Person(name, role, agency, seen, team, ACTIVE), "test", 1)
+        began = state.sign_in.sign_in(state.sign_in.new_token(name))
+        assert began is not None
+        browser = new_browser()
+        browser.jar.set("zhantu", began.cookie)
+
+        def ask(method: str, path: str, **body: Any) -> httpx.Response:
+            more = {"json": body} if method != "GET" else {}
+            return browser(method, f"/api/v1{path}", **more)
+
+        return ask
+
+    return make

@@ -3,10 +3,11 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { clearSafety, rolls, takeSafety, toldAlarms, zones } from '../src/app/safety'
 import { Alarms, type Alarm } from '../src/feed/alarms'
 import { decode } from '../src/feed/decode'
-import type { AlarmMessage, Position, Priority, ZoneMessage } from '../src/feed/safety'
+import type { AirMember, AirMessage, AirTeam, AlarmMessage, Position, Priority, RollMessage, ZoneMessage } from '../src/feed/safety'
 import { compare, isCalling, merged, rows, topCalling, type Shown } from '../src/laws/alarms'
 import { circleRing, crosses, geometryOf, isWhole, metresBetween, radiusM, turn, withoutLast, withPoint, type Drawing } from '../src/laws/drawing'
 import { AGAIN_MS, due, TONES } from '../src/laws/sound'
+import { missingOf, orderTarget } from '../src/laws/people'
 
 const T = 1_795_000_000_000
 const message = (over: Partial<AlarmMessage> = {}): AlarmMessage => ({
@@ -29,6 +30,26 @@ describe('an alarm of the feed', () => {
   it('without an id is refused, with an unknown word ignored', () => {
     expect(() => decode(pack({ k: 'alarm', priority: 1 }))).toThrow('alarm has no id')
     expect(decode(pack({ k: 'never heard of' }))).toBeNull()
+  })
+})
+
+describe('boards of people', () => {
+  it('an evacuation says who has NOT by key, and counts all', () => {
+    const person = { key: 'e1.1', unit: null, person: 'e1.1', name: '李四', delivered: null, seen: null, acknowledged: null, refused: null, by: '', lifted: false }
+    const got = decode(pack({ k: 'evacuation', id: '41', seq: 41, type: 'retreat', by: ['王海', '李明'], t: T, over: false, total: 3, people: [person], not: ['e1.1'] }))
+    expect(got).toMatchObject({ id: '41', type: 'retreat', by: '王海、李明', total: 3, people: [person], not: ['e1.1'] })
+    expect(decode(pack({ k: 'evacuation', seq: 41, people: [{ unit: 'u1' }] }))).toMatchObject({ total: 1, people: [{ key: 'u1', lifted: false }] })
+  })
+  it('a roll-call counts the missing, however many people it lists', () => {
+    const counts = { confirmed: 7_000, voice: 1, unconfirmed: 2, stale: 3, refused: 1 }
+    const got = decode(pack({ k: 'roll', id: 'r1', target: 'all', counts, people: [], replaced_by: 'r2', ended: T, reason_zh: '求救' })) as RollMessage
+    expect(missingOf(got)).toBe(6)
+    expect(got).toMatchObject({ replaced: true, reason_zh: '求救', name: '' })
+  })
+  it('an entry team is ordered by its units; a person by hand is told by voice', () => {
+    const member = (unit: string | null): AirMember => ({ unit, person: unit ? '' : 'e1.1', name: '', bar: null, t_bar: null, minutes_left: null, turn_back_s: null, by_hand: !unit, stale: false, inside: true })
+    const team = (...units: (string | null)[]): AirTeam => ({ ...(decode(pack({ k: 'air', teams: [{ id: 'e1' }] })) as AirMessage).teams[0]!, members: units.map(member) })
+    expect([team('u1', null, 'u2'), team('u1'), team(null)].map(orderTarget)).toEqual(['units:u1,u2', 'u1', ''])
   })
 })
 

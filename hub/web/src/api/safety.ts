@@ -7,11 +7,17 @@ const part = encodeURIComponent
 export const addTeam = (name: string): Promise<{ id: string }> => ask('POST', '/entry-teams', { name })
 export const addMember = (team: string, name: string, bar: number): Promise<unknown> => ask('POST', `/entry-teams/${part(team)}/people`, { name, bar })
 export const readPressure = (team: string, person: string, bar: number): Promise<unknown> => ask('POST', `/entry-teams/${part(team)}/people/${part(person)}/pressure`, { bar })
+export const addUnit = (team: string, unit: string): Promise<unknown> => ask('POST', `/entry-teams/${part(team)}/people`, { unit })
+export type Step = 'inside' | 'arrived' | 'coming_out' | 'out'
+export const teamWent = (team: string, step: Step): Promise<unknown> => ask('POST', `/entry-teams/${part(team)}/go`, { step })
+export const oneWent = (team: string, person: string, step: 'inside' | 'out'): Promise<unknown> => ask('POST', `/entry-teams/${part(team)}/people/${part(person)}/go`, { step })
 export const endTeam = (team: string): Promise<unknown> => ask('POST', `/entry-teams/${part(team)}/end`)
 
 export const startRoll = (target: string): Promise<unknown> => ask('POST', '/roll-calls', { target })
-export const confirmByVoice = (roll: string, who: string): Promise<unknown> => ask('POST', `/roll-calls/${part(roll)}/voice`, { who: [who] })
+export const confirmByVoice = (roll: string, who: string[]): Promise<unknown> => ask('POST', `/roll-calls/${part(roll)}/voice`, { who })
 export const endRoll = (roll: string): Promise<unknown> => ask('POST', `/roll-calls/${part(roll)}/end`)
+
+export const toldByVoice = (evacuation: string, who: string[]): Promise<unknown> => ask('POST', `/evacuations/${part(evacuation)}/voice`, { who })
 
 export interface ZoneBody { name: string; kind: string; shape: string; radius_m?: number; until_utc_ms?: number; grows_mps?: number }
 export const addZone = (geometry: Geometry, properties: ZoneBody): Promise<unknown> => ask('POST', '/zones', { type: 'Feature', geometry, properties })

@@ -13,6 +13,7 @@ import { enter } from './session'
 import './style.css'
 import './readiness.css'
 import './safety.css'
+import './boards.css'
 import { theme } from './theme'
 
 effect(() => {

@@ -83,6 +83,7 @@ function airMember(m: Raw): AirMember {
   return {
     unit: textOrNull(m.unit), person: text(m.person), name: text(m.name), bar: num(m, 'bar'), t_bar: num(m, 't_bar'),
     minutes_left: num(m, 'minutes_left'), turn_back_s: num(m, 'turn_back_s'), by_hand: m.by_hand === true, stale: m.stale === true,
+    inside: m.inside === true,
   }
 }
 
@@ -90,6 +91,7 @@ function airTeam(m: Raw): AirTeam {
   const { retreat } = m
   return {
     id: id(m), name: text(m.name), zh: text(m.zh), en: text(m.en), state: text(m.state), members: maps(m.members).map(airMember),
+    task: text(m.task), point: text(m.point), planned_s: num(m, 'planned_s'),
     lowest: textOrNull(m.lowest), turn_back_s: num(m, 'turn_back_s'), egress_s: num(m, 'egress_s'),
     retreat: isRecord(retreat) ? {
       recommend: retreat.recommend === true, binding: text(retreat.binding), margin_s: num(retreat, 'margin_s'), zh: text(retreat.zh), en: text(retreat.en),
@@ -102,6 +104,7 @@ function roll(m: Raw): RollMessage {
   const counts = isRecord(m.counts) ? m.counts : {}
   return {
     k: 'roll', id: id(m), target: text(m.target), by: text(m.by), reason: text(m.reason), t: num(m, 't'), ended: num(m, 'ended'),
+    name: text(m.name), reason_zh: text(m.reason_zh), reason_en: text(m.reason_en), replaced: text(m.replaced_by) !== '',
     counts: Object.fromEntries(ROLL_STATES.map((name) => [name, count(counts, name)])) as Record<RollState, number>,
     people: maps(m.people).map((p) => ({
       key: text(p.key) || text(p.unit) || text(p.person) || text(p.name), unit: textOrNull(p.unit), person: text(p.person), name: text(p.name),
@@ -111,11 +114,13 @@ function roll(m: Raw): RollMessage {
 }
 
 function evacuation(m: Raw): EvacuationMessage {
+  const people = maps(m.people)
   return {
     k: 'evacuation', id: text(m.id) || String(count(m, 'seq')), target: text(m.target), by: Array.isArray(m.by) ? texts(m.by).join('、') : text(m.by),
-    t: num(m, 't'), over: m.over === true,
-    people: maps(m.people).map((p) => ({
-      unit: textOrNull(p.unit), person: text(p.person), name: text(p.name), delivered: num(p, 'delivered'), seen: num(p, 'seen'), acknowledged: num(p, 'acknowledged'),
+    t: num(m, 't'), over: m.over === true, type: text(m.type) || 'evacuate', text: text(m.text), total: num(m, 'total') ?? people.length,
+    people: people.map((p) => ({
+      key: text(p.key) || text(p.unit) || text(p.person), unit: textOrNull(p.unit), person: text(p.person), name: text(p.name),
+      delivered: num(p, 'delivered'), seen: num(p, 'seen'), acknowledged: num(p, 'acknowledged'), refused: num(p, 'refused'), by: text(p.by), lifted: p.lifted === true,
     })),
     not: texts(m.not),
   }

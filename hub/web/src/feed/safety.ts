@@ -92,6 +92,7 @@ export interface AirMember {
   turn_back_s: number | null
   by_hand: boolean
   stale: boolean
+  inside: boolean
 }
 export interface RetreatTerm { name: string; zh: string; en: string; value: number | null; unit: string }
 export interface AirTeam {
@@ -99,7 +100,11 @@ export interface AirTeam {
   name: string
   zh: string
   en: string
+  /** standby, inside, coming_out or out. */
   state: string
+  task: string
+  point: string
+  planned_s: number | null
   members: AirMember[]
   lowest: string | null
   turn_back_s: number | null
@@ -117,13 +122,30 @@ export interface RollMessage {
   target: string
   by: string
   reason: string
+  /** Its name, and why it was called, in words. */
+  name: string
+  reason_zh: string
+  reason_en: string
   t: number | null
   ended: number | null
+  replaced: boolean
   counts: Record<RollState, number>
   people: RollPerson[]
 }
 
-export interface EvacuationPerson { unit: string | null; person: string; name: string; delivered: number | null; seen: number | null; acknowledged: number | null }
+/** `key`: as in `not`. `by`: the officer who has told them by voice. `lifted`: an all-clear holds for them. */
+export interface EvacuationPerson {
+  key: string
+  unit: string | null
+  person: string
+  name: string
+  delivered: number | null
+  seen: number | null
+  acknowledged: number | null
+  refused: number | null
+  by: string
+  lifted: boolean
+}
 export interface EvacuationMessage {
   k: 'evacuation'
   id: string
@@ -131,6 +153,9 @@ export interface EvacuationMessage {
   by: string
   t: number | null
   over: boolean
+  type: string
+  text: string
+  total: number
   people: EvacuationPerson[]
   /** Who has not acknowledged: ids of units or of people by hand. */
   not: string[]

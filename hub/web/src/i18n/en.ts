@@ -1,6 +1,7 @@
 import { enReadiness } from './enReadiness'
 import { enCoverage } from './enCoverage'
 import { enRules } from './enRules'
+import { enEntry } from './enEntry'
 import { enSafety } from './enSafety'
 import { enZones } from './enZones'
 import type { Key } from './zh'
@@ -11,6 +12,7 @@ export const en: Record<Key, string> = {
   ...enCoverage,
   ...enZones,
   ...enRules,
+  ...enEntry,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

@@ -2,6 +2,7 @@
 import { zhReadiness } from './zhReadiness'
 import { zhCoverage } from './zhCoverage'
 import { zhRules } from './zhRules'
+import { zhEntry } from './zhEntry'
 import { zhSafety } from './zhSafety'
 import { zhZones } from './zhZones'
 
@@ -11,6 +12,7 @@ export const zh = {
   ...zhCoverage,
   ...zhZones,
   ...zhRules,
+  ...zhEntry,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

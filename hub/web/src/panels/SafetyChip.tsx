@@ -2,6 +2,7 @@
 import { air, evacuations, rolls } from '../app/safety'
 import { pane, togglePane, type Tab } from '../app/pane'
 import { tabs } from '../app/parts'
+import { missingOf } from '../laws/people'
 import { t } from '../i18n'
 
 function news(): { words: string; at: Tab } | null {
@@ -10,7 +11,7 @@ function news(): { words: string; at: Tab } | null {
   const evacuation = evacuations.value.find(({ over, not }) => !over && not.length > 0)
   if (evacuation) return { words: t('chip_not_out', { n: evacuation.not.length }), at: 'evacuation' }
   const roll = rolls.value.find(({ ended }) => ended === null)
-  const missing = roll ? roll.people.length - roll.counts.confirmed - roll.counts.voice : 0
+  const missing = roll ? missingOf(roll) : 0
   return roll && missing > 0 ? { words: t('chip_roll', { n: missing }), at: 'roll' } : null
 }
 
