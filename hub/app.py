@@ -452,8 +452,10 @@ class Hub:
     # --- watching ----------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
+        turn = 0
         async for _ in every(TICK_MS / 1000, self.stop):
-            if self.feed.ticks % 4 == 0 and self.clock.judge():
+            turn += 1
+            if turn % 4 == 0 and self.clock.judge():
                 log.error(
                     "hub clock: GNSS devices contradict it; using an offset of %d ms", self.clock.offset_ms
                 )
@@ -463,7 +465,17 @@ class Hub:
             for part in self.parts:
                 for make in part.changes():
                     self.feed.say_seen(make)
-            self.feed.tick()
+            self._follow()
+            if self.feed.is_due(turn):
+                self.feed.tick()
+
+    def _follow(self) -> None:
+        """The tracks go on over what came; units that are drawn at another of their devices are told."""
+        tracks = self.ingest.tracks
+        tracks.step(self.clock.now_ms())
+        if tracks.receivers.changed:
+            self.feed.tell_units(sorted(tracks.receivers.changed))
+            tracks.receivers.changed.clear()
 
     def _tell_reported(self) -> None:
         """Units that devices heard of, and what was said there: once a tick, however much came."""
@@ -634,6 +646,10 @@ class Hub:
             "orders_sent_messages": self.outbox.sent,
             "orders_receipts": self.outbox.receipts,
             "orders_receipts_strange": self.outbox.strange_receipts,
+            "track_outliers": self.ingest.tracks.outliers_in_all(),
+            "track_units_outlying": self.ingest.tracks.outlying(),
+            "track_replays": self.ingest.tracks.replayed,
+            "track_late_dropped": self.ingest.tracks.late_dropped,
             "inbox_dropped_messages": self.inbox.dropped,
             "clock_offset_ms": self.clock.offset_ms,
             **(self.passer.gauges() if self.passer is not None else {}),

@@ -11,7 +11,7 @@ Nothing that comes from outside raises: it is counted with a reason.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from hub.live.paths import Paths, Way, parse_mark
 from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
 from hub.live.reported import Reported, Reporter, Row
 from hub.live.texts import Texts, TextUp
+from hub.live.tracks import Tracks
 from hub.live.units import Units
 from hub.store.interface import ClockRow, Commit, CoverageRow, Log, LogFrame
 from protocols import acks, datagram, frame, opening, orders, relay, topics
@@ -115,6 +116,7 @@ class Ingest:
         self.paths = Paths(lambda _topic, _device, _data: None)
         self.events = EventBook()
         self.gates = Gates()
+        self.tracks = Tracks(picture, units)
         self.reported = Reported(units, counters)
         self.links = Links()
         self.below = Below()
@@ -509,6 +511,7 @@ class Ingest:
         for device, boot, add_ms, proven in admitted.redated:
             for slot in self.units.slots_of(device) | self.reported.undated(device):
                 self.picture.redate(slot, clock_tag(device, boot), add_ms, proven=proven)
+                self.tracks.receivers.redate(slot, clock_tag(device, boot), add_ms, proven=proven)
         events: list[Event] = []
         try:
             self._show_all(admitted.shown, events)
@@ -542,6 +545,8 @@ class Ingest:
             elif shown.frame.envelope.kind == Kind.TEXT:
                 self._show_texts(changes, shown)
         self.picture.apply(changes)
+        for device, (slot, t_ms, order, tag, *values) in changes.held:
+            self.tracks.receivers.hear(slot, device, t_ms, order, tag, tuple(values))
 
     def _show_columns(self, changes: Changes, shown: Shown) -> None:
         decoded, _, times, tag, t_hub_ms, _ = shown
@@ -555,7 +560,10 @@ class Ingest:
             columns = decoded.columns
             if not tag and head.kind == Kind.STATE and not self.gates.near(head.device, times[-1], columns):
                 columns = self._gated(changes, slot, shown, times, columns)
-            changes.add_columns(slot, head.kind, times, ranks, columns, tag)
+            holder = 0
+            if head.kind == Kind.STATE:
+                holder = self._follow(slot, shown, times, ranks, columns)
+            changes.add_columns(slot, head.kind, times, ranks, columns, tag, holder)
             changes.rx.append((slot, newest_ms, shown.heard_ms(newest_ms), tag))
             return
         for slot, rows in self._by_slot(head.device, times, t_hub_ms, changes).items():
@@ -563,7 +571,10 @@ class Ingest:
             some = [times[i] for i in rows]
             if not tag and head.kind == Kind.STATE:
                 columns = self._gated(changes, slot, shown, some, columns)
-            changes.add_columns(slot, head.kind, some, [ranks[i] for i in rows], columns, tag)
+            some_ranks, holder = [ranks[i] for i in rows], 0
+            if head.kind == Kind.STATE:
+                holder = self._follow(slot, shown, some, some_ranks, columns)
+            changes.add_columns(slot, head.kind, some, some_ranks, columns, tag, holder)
             changes.rx.append((slot, max(some), shown.heard_ms(max(some)), tag))
 
     def _gated(
@@ -581,6 +592,18 @@ class Ingest:
         if not self._restoring:
             self._refuse("teleport", device, shown.t_hub_ms)
         return without(columns, doubted)
+
+    def _follow(
+        self, slot: int, shown: Shown, times: list[int], ranks: Sequence[int], columns: Columns
+    ) -> int:
+        """Positions to the tracks; the device, when its unit carries several and they have to decide."""
+        head = shown.frame.envelope
+        if not shown.tag:
+            self.tracks.hear(slot, head.device, times, columns, preview=head.is_preview)
+        if slot not in self.units.shared:
+            return 0
+        self.tracks.receivers.hear_modes(slot, head.device, times, ranks, columns)
+        return head.device
 
     def _by_slot(
         self, device: int, times: list[int], t_hub_ms: int, changes: Changes
@@ -696,6 +719,7 @@ class Ingest:
         self._restoring = True  # what is old news is not told again
         self.show(admitted)
         self._restoring = False
+        self.tracks.settle()
         return len(admitted.shown)
 
     # --- acknowledgements --------------------------------------------------------------------------------

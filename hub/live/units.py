@@ -10,6 +10,7 @@ import numpy as np
 
 from hub.live.doubt import MOTIONS, ON_WHEELS
 from hub.live.picture import F64, Picture
+from hub.live.track_law import motion
 from hub.store.interface import Binding, UnitRow
 
 _ALWAYS = 2**62
@@ -23,10 +24,14 @@ class Units:
         self.rows: list[UnitRow] = []  # by slot
         self.slot_by_id: dict[str, int] = {}
         self.motions: F64 = np.zeros((0, 2))  # by slot: how it may move while it is silent (`hub.live.doubt`)
+        self.tracking: F64 = np.zeros((3, 0))  # `hub.live.track_law.motion` by slot
+        self.shared: frozenset[int] = frozenset()  # slots whose unit carries several devices now
+        self.fix_device: dict[int, int] = {}  # slot of a unit with several -> whose fix it is drawn at
         self._stale_ms: F64 = np.zeros(0)  # by slot
         self._device: dict[int, int] = {}  # slot -> device bound now
         self._carrier: dict[int, int] = {}  # and the other way round
         self._carried: dict[int, list[tuple[int, int, int]]] = {}  # device -> [(from, to, slot)]
+        self._carrying: dict[int, list[int]] = {}  # slot -> devices carried now
         self._only: dict[int, int] = {}  # device -> slot, when it was ever bound to one unit only
         self._reported: dict[int, tuple[str, str]] = {}  # slot -> (source, id of the reporter's unit)
         self._callsigns: set[str] = set()  # of registered units
@@ -48,6 +53,7 @@ class Units:
         self._stale_ms = np.array([1000 * unit.stale_s for unit in self.rows], np.float64)
         self._stale_ms[list(self._reported)] = np.inf
         self.motions = np.array([_motion(unit) for unit in self.rows], np.float64).reshape(-1, 2)
+        self.tracking = np.array([motion(unit.kind) for unit in self.rows], np.float64).reshape(-1, 3).T
         return sorted(changed | self._load_bindings(bindings))
 
     def _load_bindings(self, bindings: Sequence[Binding]) -> set[int]:
@@ -62,6 +68,8 @@ class Units:
         changed = {slot for slot in now | self._device if now.get(slot) != self._device.get(slot)}
         self._carried, self._device = carried, now
         self._carrier = {device: slot for slot, device in now.items()}
+        self._carrying = self.devices_now()
+        self.shared = frozenset(slot for slot, devices in self._carrying.items() if len(devices) > 1)
         self._only = {
             device: spans[0][2]
             for device, spans in carried.items()
@@ -77,6 +85,7 @@ class Units:
         self._reported[slot] = (source, by)
         self._stale_ms = np.append(self._stale_ms, np.inf)
         self.motions = np.vstack((self.motions, _motion(row)))
+        self.tracking = np.column_stack((self.tracking, motion(row.kind)))
         return slot
 
     def set_reported(self, slot: int, row: UnitRow, by: str) -> None:
@@ -115,6 +124,10 @@ class Units:
         """The device bound to this unit now, 0 for none."""
         return self._device.get(slot, 0)
 
+    def devices_of(self, slot: int) -> list[int]:
+        """Every device that the unit carries now."""
+        return self._carrying.get(slot, [])
+
     def carrier_of(self, device: int) -> int | None:
         """The slot of the unit that the device is bound to now."""
         return self._carrier.get(device)
@@ -147,6 +160,8 @@ class Units:
             **self.rows[slot]._asdict(),
             "device": self._device.get(slot, 0),
         }
+        if slot in self.fix_device:
+            made["fix_device"] = self.fix_device[slot]
         if slot in self._reported:
             source, by = self._reported[slot]
             made["reported"] = {"source": source, "by": by}
