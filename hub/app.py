@@ -35,6 +35,7 @@ from hub.identity.signin import SignIn
 from hub.identity.watch import Watch
 from hub.identity.web_tls import WebTls, names_of
 from hub.live.clock import HubClock
+from hub.live.contact import Contact
 from hub.live.counters import Counters
 from hub.live.events import Event
 from hub.live.feed import TICK_MS, Feed
@@ -232,6 +233,7 @@ class Hub:
             self.counters,
             self.watch.tell,
         )
+        self.contact = Contact(self.units, self.ingest.rhythms)
         self.ingest.paths.publish = lambda topic, device, data: self.link.publish(topic, device, data)
         self.datagrams = Port(self.inbox, clock.now_ms)
         self.ingest.paths.to_address = self.datagrams.send
@@ -470,11 +472,12 @@ class Hub:
                 self.feed.tick()
 
     def _follow(self) -> None:
-        """The tracks go on over what came; units that are drawn at another of their devices are told."""
-        tracks = self.ingest.tracks
-        tracks.step(self.clock.now_ms())
-        if tracks.receivers.changed:
-            self.feed.tell_units(sorted(tracks.receivers.changed))
+        """The tracks go on over what came. Told: who is drawn at another device, or has other limits of silence."""
+        tracks, now_ms = self.ingest.tracks, self.clock.now_ms()
+        tracks.step(now_ms)
+        changed = tracks.receivers.changed.union(self.contact.look(now_ms))
+        if changed:
+            self.feed.tell_units(sorted(changed))
             tracks.receivers.changed.clear()
 
     def _tell_reported(self) -> None:
@@ -646,6 +649,7 @@ class Hub:
             "orders_sent_messages": self.outbox.sent,
             "orders_receipts": self.outbox.receipts,
             "orders_receipts_strange": self.outbox.strange_receipts,
+            "contact_limits_moved": self.contact.told,
             "track_outliers": self.ingest.tracks.outliers_in_all(),
             "track_units_outlying": self.ingest.tracks.outlying(),
             "track_replays": self.ingest.tracks.replayed,

@@ -30,6 +30,7 @@ from hub.live.links import Links, Told
 from hub.live.paths import Paths, Way, parse_mark
 from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
 from hub.live.reported import Reported, Reporter, Row
+from hub.live.rhythm import Rhythms
 from hub.live.texts import Texts, TextUp
 from hub.live.tracks import Tracks
 from hub.live.units import Units
@@ -60,7 +61,7 @@ TakeReceipt = Callable[[int, dict[int, int | None], int, int], bool]
 
 class Shown(NamedTuple):
     """A decoded frame with something new in it. `times` are its rows' UTC, ms. `is_passed`: a hub below passed it on,
-    who knows how long after it had come there."""
+    who knows how long after it had come there. `bearer`: by what a gateway or relay heard it."""
 
     frame: frame.Frame
     fresh: list[Pair]
@@ -68,6 +69,7 @@ class Shown(NamedTuple):
     tag: int  # 0: the boot's clock is proven
     t_hub_ms: int
     is_passed: bool = False
+    bearer: int = Bearer.MQTT
 
     def heard_ms(self, newest_ms: int) -> int:
         """When the device was heard, as far as this hub can know."""
@@ -118,6 +120,7 @@ class Ingest:
         self.gates = Gates()
         self.tracks = Tracks(picture, units)
         self.reported = Reported(units, counters)
+        self.rhythms = Rhythms()
         self.links = Links()
         self.below = Below()
         self.texts = Texts()
@@ -281,8 +284,9 @@ class Ingest:
                 self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
             else:
                 self._admit_rows(admitted, envelope, decoded, refused, data, now_ms)
-            if way.bearer == Bearer.RELAY:
-                admitted.shown[shown:] = [one._replace(is_passed=True) for one in admitted.shown[shown:]]
+            passed = way.bearer == Bearer.RELAY
+            for i in range(shown, len(admitted.shown)):
+                admitted.shown[i] = admitted.shown[i]._replace(is_passed=passed, bearer=way.bearer)
             fresh = len(admitted.commit.frames) > stored and envelope.n > 0
             self.paths.note(device, way, now_ms, fresh=fresh)
         except FrameError as err:
@@ -549,8 +553,10 @@ class Ingest:
             self.tracks.receivers.hear(slot, device, t_ms, order, tag, tuple(values))
 
     def _show_columns(self, changes: Changes, shown: Shown) -> None:
-        decoded, _, times, tag, t_hub_ms, _ = shown
+        decoded, _, times, tag, t_hub_ms, _, bearer = shown
         head = decoded.envelope
+        if head.lane == Lane.LIVE and not self._restoring:
+            self.rhythms.hear(head.device, bearer, t_hub_ms)
         # of the same second the full row stands above its preview
         base = -head.n if head.is_preview else rank(head.device, head.boot, head.stream, head.row)
         ranks = range(base, base + head.n)

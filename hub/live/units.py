@@ -27,6 +27,7 @@ class Units:
         self.tracking: F64 = np.zeros((3, 0))  # `hub.live.track_law.motion` by slot
         self.shared: frozenset[int] = frozenset()  # slots whose unit carries several devices now
         self.fix_device: dict[int, int] = {}  # slot of a unit with several -> whose fix it is drawn at
+        self.limits: dict[int, tuple[int, int]] = {}  # slot -> (stale_s, lost_s) where not the roster's
         self._stale_ms: F64 = np.zeros(0)  # by slot
         self._device: dict[int, int] = {}  # slot -> device bound now
         self._carrier: dict[int, int] = {}  # and the other way round
@@ -48,9 +49,12 @@ class Units:
                 changed.add(slot)
             elif self.rows[slot] != unit:
                 self.rows[slot] = unit
+                self.limits.pop(slot, None)  # learned against the roster's own: judged again
                 changed.add(slot)
         self._callsigns = {unit.callsign.casefold() for unit in units}
-        self._stale_ms = np.array([1000 * unit.stale_s for unit in self.rows], np.float64)
+        self._stale_ms = np.array(
+            [1000 * self.limits_of(slot)[0] for slot in range(len(self.rows))], np.float64
+        )
         self._stale_ms[list(self._reported)] = np.inf
         self.motions = np.array([_motion(unit) for unit in self.rows], np.float64).reshape(-1, 2)
         self.tracking = np.array([motion(unit.kind) for unit in self.rows], np.float64).reshape(-1, 3).T
@@ -92,6 +96,18 @@ class Units:
         """A reported unit got another name or reporter."""
         self.rows[slot] = row
         self._reported[slot] = (self._reported[slot][0], by)
+
+    def limits_of(self, slot: int) -> tuple[int, int]:
+        """(stale_s, lost_s) that hold now (`hub.live.contact`)."""
+        row = self.rows[slot]
+        return self.limits.get(slot, (row.stale_s, row.lost_s))
+
+    def set_limits(self, slot: int, limits: tuple[int, int] | None) -> None:
+        """Others than the roster's; None: the roster's again."""
+        self.limits.pop(slot, None)
+        if limits is not None:
+            self.limits[slot] = limits
+        self._stale_ms[slot] = 1000 * self.limits_of(slot)[0]
 
     def is_reported(self, slot: int) -> bool:
         return slot in self._reported
@@ -155,9 +171,12 @@ class Units:
         return [self._meta(slot) for slot in slots]
 
     def _meta(self, slot: int) -> dict[str, object]:
+        stale_s, lost_s = self.limits_of(slot)
         made: dict[str, object] = {
             "slot": slot,
             **self.rows[slot]._asdict(),
+            "stale_s": stale_s,
+            "lost_s": lost_s,
             "device": self._device.get(slot, 0),
         }
         if slot in self.fix_device:
