@@ -27,6 +27,7 @@ from hub.api import (
     token_routes,
     trust_page,
     unit_routes,
+    vehicle_routes,
     warning_routes,
 )
 from hub.api.guard import FALLBACK_PATH, FEED_PATH, Guard, Names, check_declared, needs, open_to_all
@@ -69,6 +70,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(token_routes.router(state))
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
+    api.include_router(vehicle_routes.router(state))
     api.include_router(event_routes.router(state))
     api.include_router(alarm_routes.router(state))
     api.include_router(link_routes.router(state))

@@ -11,6 +11,7 @@ What is older than them is in the trail only, and counted.
 
 from collections.abc import Sequence
 from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +71,7 @@ class Tracks:
         self._head, self._near, self._base = (law.begin(size) for _ in range(3))
         self._near_at: I64 = np.zeros(size, np.int64)
         self._count: I64 = np.zeros(size, np.int64)
-        self._ring: dict[str, npt.NDArray[np.int64] | npt.NDArray[np.int32]] = {
+        self._ring: dict[str, npt.NDArray[Any]] = {
             name: np.zeros((size, RING), np.int64 if name in ("t", "who") else np.int32) for name in _COLUMNS
         }
         if old:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
+from hub.safety.vehicles import Vehicles
 from hub.safety.warnings import Warnings
 
 
@@ -19,6 +20,7 @@ class Parts:
     alarms: Alarms
     clock: ClockWatch
     warnings: Warnings
+    vehicles: Vehicles
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -32,4 +34,5 @@ def make(ground: Ground) -> Parts:
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
+        vehicles=Vehicles(ground),
     )
