@@ -130,7 +130,7 @@ def router(state: HubState) -> APIRouter:
         slot = slot_of(unit_id, me)
         said = unit_out(state, slot, me.audience)
         said.devices, said.track = devices(state, slot), track(state, slot)
-        said.vehicle = state.safety.vehicles.of(slot)
+        said.vehicle, said.inside = state.safety.vehicles.of(slot), state.safety.inside.of(slot)
         return said
 
     @routes.get("/units/{unit_id}/trail", response_model=TrailOut, dependencies=[needs(Permission.PICTURE)])

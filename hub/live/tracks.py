@@ -312,8 +312,8 @@ class Tracks:
             return None
         return law.smoothed(self._head[:, slot : slot + 1]), float(self._head[law.T, slot])
 
-    def good_fix(self, slot: int, radius_m: float) -> tuple[int, float, float] | None:
-        """The newest kept fix with a radius of at most this: UTC ms, latitude, longitude; None: there is none."""
+    def good_fix(self, slot: int, radius_m: float) -> tuple[int, float, float, float] | None:
+        """The newest kept fix with a radius of at most this: (UTC ms, latitude, longitude, radius), or None."""
         if slot >= self._size:
             return None
         count = int(self._count[slot])
@@ -323,7 +323,7 @@ class Tracks:
             return None
         i = int(good[-1])
         lat, lon = (int(self._ring[name][slot, i]) / 1e7 for name in ("lat", "lon"))
-        return int(self._ring["t"][slot, i]), lat, lon
+        return int(self._ring["t"][slot, i]), lat, lon, float(hacc[i]) / 10
 
     def state(self, slot: int) -> list[float]:
         """The whole state of a track, for tests that compare two."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
+from hub.safety.inside import Insides
 from hub.safety.part import Ground, Part
 from hub.safety.vehicles import Vehicles
 from hub.safety.warnings import Warnings
@@ -21,6 +22,7 @@ class Parts:
     clock: ClockWatch
     warnings: Warnings
     vehicles: Vehicles
+    inside: Insides
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -35,4 +37,5 @@ def make(ground: Ground) -> Parts:
         clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
         vehicles=Vehicles(ground),
+        inside=Insides(ground),
     )
