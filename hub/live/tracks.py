@@ -10,7 +10,7 @@ What is older than them is in the trail only, and counted.
 """
 
 from collections.abc import Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,35 +19,34 @@ import numpy.typing as npt
 from hub.live import track_law as law
 from hub.live.picture import F64, I64, LAT, LON, Picture
 from hub.live.receivers import Receivers
-from hub.live.track_law import Fixes, Smoothed
+from hub.live.track_fixes import COLUMNS, NONE, Rows, as_fixes, first_difference, flat, ordered, place_in_run
+from hub.live.track_law import Smoothed
+from hub.live.track_replay import GONE, KEPT, RING, Replay
 from hub.live.units import Units
 from protocols.catalog import FIELDS_BY_NAME
 from protocols.frame import ROWS_MAX
 
-RING, KEPT = 320, 300
-"""Places for fixes of one unit, and how many stay when they are full: the oldest go by twenties."""
-GONE = RING - KEPT
 LATE_MAX = 300
 """Late fixes of one unit that wait to be put in; more are in the trail only."""
 LATE_UNITS_MAX = 20_000
 PENDING_MAX = 50_000
 """Fixes that wait for the next step; with more, it is made at once."""
 REPLAY_EVERY_MS = 1_000
-REPLAYED_MAX = 500
+REPLAYED_MAX = 100
 """Units a replay; the others wait for the next one, their tracks going on without what came late."""
+ROUNDS_MAX = 40
+"""Fixes a step that a replay goes on by: a long one takes several, and the loop is never held for longer."""
 DEVICES_A_SECOND = 8
 """Fixes of other devices of the unit that are looked through for one of the same device and second."""
 HITS_MIN = 3
 SPEED_MPS_MIN = 0.5
 """Below it a course is noise."""
 _ABSENT = 65535
+_NONES: tuple[tuple[None, ...], ...] = tuple((None,) * n for n in range(ROWS_MAX + 1))
 _HACC = FIELDS_BY_NAME["hacc_dm"].bit
-_COLUMNS = ("t", "who", "lat", "lon", "hacc")
-Rows = dict[str, I64]
-"""Fixes as columns: `t` UTC ms, `who` device number × 2 (+ 1: a preview), `lat`, `lon` 1e-7°, `hacc` dm or −1."""
-
 
 Heard = tuple[int, int, Sequence[int], Sequence[int | None], Sequence[int | None], Sequence[int | None], bool]
+"""Positions of one frame: slot, device, times, latitudes, longitudes, radii, whether it is a preview."""
 
 
 class Tracks:
@@ -61,6 +60,7 @@ class Tracks:
         self._pending = 0
         self._late: dict[int, list[Rows]] = {}
         self._replay_ms = 0
+        self._replay: Replay | None = None
         self.late_dropped = 0
         self.replayed = 0
         self._size = 0
@@ -71,11 +71,12 @@ class Tracks:
         self._head, self._near, self._base = (law.begin(size) for _ in range(3))
         self._near_at: I64 = np.zeros(size, np.int64)
         self._count: I64 = np.zeros(size, np.int64)
+        self._busy: npt.NDArray[np.bool_] = np.zeros(size, np.bool_)
         self._ring: dict[str, npt.NDArray[Any]] = {
-            name: np.zeros((size, RING), np.int64 if name in ("t", "who") else np.int32) for name in _COLUMNS
+            name: np.zeros((size, RING), np.int64 if name in ("t", "who") else np.int32) for name in COLUMNS
         }
         if old:
-            for name in ("_head", "_near", "_base", "_near_at", "_count"):
+            for name in ("_head", "_near", "_base", "_near_at", "_count", "_busy"):
                 getattr(self, name)[..., : self._size] = old[name]
             for name, column in old["_ring"].items():
                 self._ring[name][: self._size] = column
@@ -103,14 +104,17 @@ class Tracks:
             self.step(self._replay_ms)
 
     def step(self, now_ms: int) -> None:
-        """Run over all that came; once a second also over what came late. The picture has it afterwards."""
+        """Run over all that came, and go on with what came late. The picture has it afterwards."""
         touched: list[I64] = []
         if self._heard:
-            slots, rows = self._take()
-            touched.append(self._put(slots, rows))
-        if self._late and not 0 <= now_ms - self._replay_ms < REPLAY_EVERY_MS:
-            self._replay_ms = now_ms
-            touched.append(self._replay(list(self._late)[:REPLAYED_MAX]))
+            touched.append(self._put(*self._take()))
+        if self._late and self._replay is None:
+            due = not 0 <= now_ms - self._replay_ms < REPLAY_EVERY_MS
+            if due or len(self._late) >= REPLAYED_MAX:
+                self._replay_ms = now_ms
+                self._replay = self._begin_replay(list(self._late)[:REPLAYED_MAX])
+        if self._replay is not None and self._replay.go_on(ROUNDS_MAX):
+            touched.append(self._end_replay(self._replay))
         if touched:
             slots = np.unique(np.concatenate(touched))
             self._show(slots)
@@ -120,7 +124,7 @@ class Tracks:
     def settle(self) -> None:
         """Everything that came, late or not, now. For a start and for tests."""
         self.step(self._replay_ms)
-        while self._late:
+        while self._late or self._replay is not None:
             self._replay_ms -= REPLAY_EVERY_MS
             self.step(self._replay_ms + REPLAY_EVERY_MS)
 
@@ -133,15 +137,15 @@ class Tracks:
         counts = [len(one) for one in times]
         slots = np.repeat(np.array(by_slot, np.int64), counts)
         rows = {
-            "t": _flat(times),
+            "t": flat(times),
             "who": np.repeat(2 * np.array(devices, np.int64) + np.array(previews, np.int64), counts),
-            "lat": _flat(lats),
-            "lon": _flat(lons),
-            "hacc": _flat(haccs),
+            "lat": flat(lats),
+            "lon": flat(lons),
+            "hacc": flat(haccs),
         }
-        known = (rows["lat"] != _NONE) & (rows["lon"] != _NONE)
-        rows["hacc"] = np.where(rows["hacc"] == _NONE, -1, rows["hacc"])
-        return _ordered(slots[known], {name: column[known] for name, column in rows.items()})
+        known = (rows["lat"] != NONE) & (rows["lon"] != NONE)
+        rows["hacc"] = np.where(rows["hacc"] == NONE, -1, rows["hacc"])
+        return ordered(slots[known], {name: column[known] for name, column in rows.items()})
 
     # --- in order ------------------------------------------------------------------------------------------
 
@@ -160,12 +164,13 @@ class Tracks:
         among = np.flatnonzero(same_second & fresh & ~again)
         if len(among):
             again[among] = self._is_among(slots[among], last[among], rows["who"][among], rows["t"][among])
+        fresh &= ~self._busy[slots]  # its turn comes when the replay of its unit is done
         late = np.flatnonzero(~fresh & ~again)
         if len(late):
             self._wait(slots[late], {name: column[late] for name, column in rows.items()})
         chosen = np.flatnonzero(fresh & ~again)
         slots, rows = slots[chosen], {name: column[chosen] for name, column in rows.items()}
-        rounds = _place_in_run(slots)
+        rounds = place_in_run(slots)
         for k in range(int(rounds.max(initial=-1)) + 1):
             now = np.flatnonzero(rounds == k)
             self._append(slots[now], {name: column[now] for name, column in rows.items()})
@@ -190,10 +195,10 @@ class Tracks:
         at = slots[marked]
         self._near[:, at] = self._head[:, at]
         self._near_at[at] = count[marked]
-        for name in _COLUMNS:
+        for name in COLUMNS:
             self._ring[name][slots, count] = rows[name]
         self._count[slots] = count + 1
-        self._head[:, slots] = law.step(self._head[:, slots], _fixes(rows), self._motion_of(slots))
+        self._head[:, slots] = law.step(self._head[:, slots], as_fixes(rows), self._motion_of(slots))
 
     def _let_go(self, full: I64) -> None:
         """The oldest fixes of full rings go into the state before them."""
@@ -201,7 +206,7 @@ class Tracks:
         state = self._base[:, full]
         for i in range(GONE):
             state = law.step(
-                state, _fixes({name: column[full, i] for name, column in self._ring.items()}), motions
+                state, as_fixes({name: column[full, i] for name, column in self._ring.items()}), motions
             )
         self._base[:, full] = state
         for column in self._ring.values():
@@ -221,7 +226,7 @@ class Tracks:
         old = begun & (rows["t"] < began)
         self.late_dropped += int(np.count_nonzero(old))
         slots, rows = slots[~old], {name: column[~old] for name, column in rows.items()}
-        begins = np.flatnonzero(_place_in_run(slots) == 0)
+        begins = np.flatnonzero(place_in_run(slots) == 0)
         for begin, end in pairwise([*begins.tolist(), len(slots)]):
             slot = int(slots[begin])
             may = slot in self._late or len(self._late) < LATE_UNITS_MAX
@@ -231,53 +236,38 @@ class Tracks:
             else:
                 waiting.append({name: column[begin:end] for name, column in rows.items()})
 
-    def _replay(self, slots: list[int]) -> I64:
-        """Put in what came late, and run the law again from before it. The slots that changed."""
+    def _begin_replay(self, slots: list[int]) -> Replay | None:
+        """Put in what came late, to run the law again from before it. None: all of it was known."""
         merged: list[tuple[int, Rows, int]] = []
         for slot in slots:
             count = int(self._count[slot])
             mine = {name: column[slot, :count].astype(np.int64) for name, column in self._ring.items()}
             parts = [mine, *self._late.pop(slot)]
-            all_rows = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
-            _, rows = _ordered(np.zeros(len(all_rows["t"]), np.int64), all_rows)
-            same = min(count, len(rows["t"]))
-            differs = np.zeros(same, np.bool_)
-            for name in _COLUMNS:
-                differs |= rows[name][:same] != mine[name][:same]
-            first = int(np.argmax(differs)) if differs.any() else same
-            if first < len(rows["t"]) or len(rows["t"]) != count:
+            all_rows = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
+            _, rows = ordered(np.zeros(len(all_rows["t"]), np.int64), all_rows)
+            first = first_difference(mine, rows)
+            if first is not None:
                 merged.append((slot, rows, first))
-        if merged:
-            self._run_again(merged)
-            self.replayed += len(merged)
-        return np.array([slot for slot, _, _ in merged], np.int64)
+        if not merged:
+            return None
+        at = np.array([slot for slot, _, _ in merged], np.int64)
+        self._busy[at] = True
+        self.replayed += len(merged)
+        return Replay(
+            merged, self._base[:, at], self._near[:, at], self._near_at[at], self._motion_of(at)
+        )  # fmt: skip
 
-    def _run_again(self, merged: list[tuple[int, Rows, int]]) -> None:
-        slots = np.array([slot for slot, _, _ in merged], np.int64)
-        lengths = np.array([len(rows["t"]) for _, rows, _ in merged], np.int64)
-        firsts = np.array([first for _, _, first in merged], np.int64)
-        gone = np.maximum(0, -(-(lengths - RING) // GONE)) * GONE
-        near_at = gone + (lengths - 1 - gone) // GONE * GONE
-        from_near = (firsts >= self._near_at[slots]) & (gone == 0)
-        begin = np.where(from_near, self._near_at[slots], 0)
-        state = np.where(from_near, self._near[:, slots], self._base[:, slots])
-        wide = {name: np.zeros((len(merged), int(lengths.max())), np.int64) for name in _COLUMNS}
-        for i, (_, rows, _) in enumerate(merged):
-            for name in _COLUMNS:
-                wide[name][i, : lengths[i]] = rows[name]
-        base, near, motions = self._base[:, slots], state.copy(), self._motion_of(slots)
-        for k in range(int((lengths - begin).max())):
-            at = begin + k
-            on = np.flatnonzero(at < lengths)
-            cut, mark = on[(at[on] == gone[on]) & (gone[on] > 0)], on[at[on] == near_at[on]]
-            base[:, cut], near[:, mark] = state[:, cut], state[:, mark]
-            fixes = _fixes({name: column[on, at[on]] for name, column in wide.items()})
-            state[:, on] = law.step(state[:, on], fixes, motions[:, on])
-        self._head[:, slots], self._near[:, slots], self._base[:, slots] = state, near, base
-        self._count[slots], self._near_at[slots] = lengths - gone, near_at - gone
+    def _end_replay(self, done: Replay) -> I64:
+        """The tracks as they are with what came late. The slots that changed."""
+        slots, self._replay = done.slots, None
+        self._busy[slots] = False
+        self._head[:, slots], self._near[:, slots], self._base[:, slots] = done.state, done.near, done.base
+        self._count[slots], self._near_at[slots] = done.lengths - done.gone, done.near_at - done.gone
         for i, slot in enumerate(slots):
             for name, column in self._ring.items():
-                column[slot, : lengths[i] - gone[i]] = wide[name][i, gone[i] : lengths[i]]
+                kept = done.rows[name][i, done.gone[i] : done.lengths[i]]
+                column[slot, : len(kept)] = kept
+        return slots
 
     # --- what follows --------------------------------------------------------------------------------------
 
@@ -328,58 +318,3 @@ class Tracks:
     def state(self, slot: int) -> list[float]:
         """The whole state of a track, for tests that compare two."""
         return [float(value) for value in self._head[:, slot]]
-
-
-_NONE = -(2**40)
-_NONES = [(None,) * n for n in range(ROWS_MAX + 1)]
-
-
-def _flat(columns: Sequence[Sequence[int | None]]) -> I64:
-    """One column out of the frames' own; `_NONE` for what is absent."""
-    values = list(chain.from_iterable(columns))
-    if None in values:
-        values = [_NONE if value is None else value for value in values]
-    return np.array(values, np.int64)
-
-
-def _ordered(slots: I64, rows: Rows) -> tuple[I64, Rows]:
-    """Sorted by slot, time and device, the first of each slot, second and device alone. Any content decides at last,
-    so that the order of arrival never does."""
-    if not _is_strictly_ordered(slots, rows["t"]):
-        order = np.argsort(slots, kind="stable")  # mostly enough: each unit's own fixes come in order
-        slots, rows = slots[order], {name: column[order] for name, column in rows.items()}
-    if not _is_strictly_ordered(slots, rows["t"]):
-        keys = (rows["hacc"], rows["lon"], rows["lat"], rows["who"], rows["t"], slots)
-        order = np.lexsort(keys)
-        slots, rows = slots[order], {name: column[order] for name, column in rows.items()}
-    second, device = rows["t"] // 1_000, rows["who"] >> 1
-    if not ((slots[1:] == slots[:-1]) & (second[1:] == second[:-1])).any():
-        return slots, rows
-    by_device = np.lexsort((np.arange(len(slots)), second, device, slots))
-    alike = np.zeros(len(slots), np.bool_)
-    one, two = by_device[:-1], by_device[1:]
-    alike[two] = (slots[one] == slots[two]) & (device[one] == device[two]) & (second[one] == second[two])
-    if not alike.any():
-        return slots, rows
-    return slots[~alike], {name: column[~alike] for name, column in rows.items()}
-
-
-def _is_strictly_ordered(slots: I64, times: I64) -> bool:
-    rises = (slots[1:] > slots[:-1]) | ((slots[1:] == slots[:-1]) & (times[1:] > times[:-1]))
-    return bool(rises.all())
-
-
-def _place_in_run(slots: I64) -> I64:
-    """0, 1, 2 … within each run of the same slot."""
-    n = len(slots)
-    begins = np.append(True, slots[1:] != slots[:-1]) if n else np.zeros(0, np.bool_)
-    starts = np.flatnonzero(begins)
-    out: I64 = np.arange(n) - np.repeat(starts, np.diff(np.append(starts, n)))
-    return out
-
-
-def _fixes(rows: Rows) -> Fixes:
-    values = {name: column.astype(np.float64) for name, column in rows.items()}
-    return Fixes(
-        values["t"], values["lat"], values["lon"], law.radius_of(values["hacc"]), np.floor(values["who"] / 2)
-    )
