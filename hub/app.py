@@ -473,12 +473,13 @@ class Hub:
 
     def _follow(self) -> None:
         """The tracks go on over what came. Told: who is drawn at another device, or has other limits of silence."""
-        tracks, now_ms = self.ingest.tracks, self.clock.now_ms()
-        tracks.step(now_ms)
-        changed = tracks.receivers.changed.union(self.contact.look(now_ms))
+        now_ms = self.clock.now_ms()
+        self.ingest.follow(now_ms)
+        redrawn = self.ingest.tracks.receivers.changed
+        changed = redrawn.union(self.contact.look(now_ms))
         if changed:
             self.feed.tell_units(sorted(changed))
-            tracks.receivers.changed.clear()
+            redrawn.clear()
 
     def _tell_reported(self) -> None:
         """Units that devices heard of, and what was said there: once a tick, however much came."""

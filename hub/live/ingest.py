@@ -708,6 +708,19 @@ class Ingest:
                 out.append(event)
         return out
 
+    def follow(self, now_ms: int) -> None:
+        """The tracks go on over what was shown. Each tick."""
+        self._track(lambda: self.tracks.step(now_ms))
+
+    def _track(self, go_on: Callable[[], None]) -> None:
+        """Tracks are worked out and can begin anew: whatever is wrong with one, the picture goes on without it."""
+        try:
+            go_on()
+        except Exception:
+            log.exception("tracks: begun anew")
+            self.counters.track_failures += 1
+            self.tracks = Tracks(self.picture, self.units)
+
     def restore(self, frames: Iterable[LogFrame]) -> int:
         """Show frames out of the log again, as of their coming; how many were usable. At start-up."""
         admitted = Admitted(Commit(0))
@@ -725,7 +738,7 @@ class Ingest:
         self._restoring = True  # what is old news is not told again
         self.show(admitted)
         self._restoring = False
-        self.tracks.settle()
+        self._track(self.tracks.settle)
         return len(admitted.shown)
 
     # --- acknowledgements --------------------------------------------------------------------------------

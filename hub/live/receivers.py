@@ -89,8 +89,8 @@ class Receivers:
             if slot in self._units.shared:
                 self._draw(slot, int(believed[slot]) if slot < len(believed) else -1)
         self._heard.clear()
-        for slot in self._of.keys() - self._units.shared:
-            del self._of[slot]
+        for slot in (self._of.keys() | self._modes.keys()) - self._units.shared:
+            self._of.pop(slot, None)
             self._modes.pop(slot, None)
             self._picture.set_mode(slot, -1)
             if self._units.fix_device.pop(slot, None) is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.live import track_law as law
@@ -18,6 +18,7 @@ from protocols.catalog import FIELDS_BY_NAME, Kind
 
 T0 = 1_795_000_000_000
 BIT = {name: FIELDS_BY_NAME[name].bit for name in ("lat_deg_e7", "lon_deg_e7", "hacc_dm", "fix_mode")}
+LAT0, LON0 = 366_500_000, 1_170_000_000
 ONE = np.zeros(1, np.int64)
 
 
@@ -241,3 +242,45 @@ def test_a_preview_gives_way_to_the_full_row_of_its_moment() -> None:
             world.tracks.step(0)
     same(first.all()[:1], second.all()[:1])
     assert first.tracks.good_fix(0, 30.0) == (T0, 36.65, 117.0, 5.0)
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from((7, 8)), st.integers(0, 59), st.integers(0, 40), st.sampled_from((20, 40, 300))),
+    min_size=2, max_size=12, unique_by=lambda move: move[:2],
+)  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(MOVES, st.data())
+def test_frames_of_two_devices_of_one_unit_in_any_order(
+    new_bench: Any, moves: Any, data: st.DataObject
+) -> None:
+    """Through ingest, log and all: shuffled, doubled and late is as ordered."""
+
+    def run(order: list[Any], cuts: list[int]) -> list[Any]:
+        bench = new_bench()
+        bench.registry.bind(8, bench.units.rows[0].id, 0)
+        bench.load()
+        start = bench.clock.now
+        bench.clock.now += 60_000
+        frames = [
+            bench.frame(
+                device, second, t_ms=start + 1_000 * second,
+                rows=[{"lat_deg_e7": LAT0 + 90 * north, "lon_deg_e7": LON0, "hacc_dm": hacc, "fix_mode": 3}],
+            )
+            for device, second, north, hacc in order
+        ]  # fmt: skip
+        for begin, end in zip([0, *cuts], [*cuts, len(frames)], strict=True):
+            bench.put(*frames[begin:end])
+            bench.ingest.tracks.step(bench.clock.now)
+        bench.ingest.tracks.settle()
+        columns = bench.picture.columns(ONE)
+        return [
+            bench.ingest.tracks.state(0),
+            {k: v for k, v in columns.items() if k != "hist"},
+            bench.units.meta([0]),
+        ]
+
+    ordered = sorted(moves, key=lambda move: (move[1], move[0]))
+    mixed = data.draw(st.permutations(ordered + data.draw(st.lists(st.sampled_from(ordered), max_size=4))))
+    same(run(ordered, list(range(1, len(ordered)))), run(mixed, [data.draw(st.integers(0, len(mixed)))]))

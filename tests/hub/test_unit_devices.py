@@ -79,3 +79,22 @@ def test_many_units_come_in_pages(bench: Any, reader: Any) -> None:
     assert reader("GET", "/api/v1/units").json()["next"] is None
     assert reader("GET", "/api/v1/units", params={"limit": 501}).status_code == 422
     assert reader("GET", "/api/v1/units", params={"after": "x"}).status_code == 422
+
+
+def test_an_error_of_the_tracks_takes_nothing_else_with_it(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ValueError("broken")
+
+    bench.put(fix(bench, 7, 0, 30))
+    with monkeypatch.context() as patched:
+        patched.setattr("hub.live.track_law.step", broken)
+        bench.ingest.follow(bench.clock.now)
+    assert "tracks: begun anew" in caplog.text
+    assert bench.counters.track_failures == 1
+    assert bench.t_fix() == bench.clock.now
+    bench.clock.now += 1_000
+    bench.put(fix(bench, 7, 1, 30))
+    bench.ingest.follow(bench.clock.now)
+    assert bench.ingest.tracks.of(0) is not None
