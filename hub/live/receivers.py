@@ -97,13 +97,15 @@ class Receivers:
                 self.changed.add(slot)
 
     def _draw(self, slot: int, believed: int) -> None:
-        mine = self._of.get(slot, {})
+        carried = self._units.devices_of(slot)
+        mine = {device: one for device, one in self._of.get(slot, {}).items() if device in carried}
         if not mine:
             return
         newest = max(mine, key=lambda device: (mine[device].t_ms, mine[device].rank))
-        device = believed if believed in mine else newest
-        if believed >= 0 and believed not in mine and believed in self._carried(slot):
+        behind_ms = mine[newest].t_ms - self._picture.pos_time[slot]
+        if believed in carried and believed not in mine and behind_ms <= BEHIND_MS_MAX:
             return  # its newest fix is what is drawn already, from before the unit had a second device
+        device = believed if believed in mine else newest
         if mine[newest].t_ms - mine[device].t_ms > BEHIND_MS_MAX:
             device = newest
         drawn = mine[device]
@@ -112,9 +114,6 @@ class Receivers:
         if self._units.fix_device.get(slot) != device:
             self._units.fix_device[slot] = device
             self.changed.add(slot)
-
-    def _carried(self, slot: int) -> list[int]:
-        return self._units.devices_of(slot)
 
     def drawn(self, slot: int) -> int:
         """The device whose fix the unit is drawn at, 0 when it carries only one."""

@@ -203,6 +203,34 @@ def test_a_unit_that_gives_a_device_back_is_as_any_other() -> None:
     assert world.picture.pos_time[1] == T0 + 1_000
 
 
+def test_a_device_that_was_handed_on_is_not_where_the_unit_is() -> None:
+    world = World()
+    world.units.load([], [Binding(device, "u1", 0, None) for device in (8, 9, 11)])
+    world.slot[11] = 1
+    world.put((9, [row(0, 0, 0, 20)]), (8, [row(100, 30, 0, 100)]), (11, [row(200, 31, 0, 100)]))
+    world.tracks.step(0)
+    assert world.tracks.receivers.drawn(1) == 9
+    world.units.load([], [Binding(device, "u1", 0, None) for device in (8, 11)] + [Binding(9, "u0", 0, None)])
+    world.put((8, [row(1_000, 30, 0, 100)]))
+    world.tracks.step(0)
+    assert world.tracks.receivers.drawn(1) == 8
+    assert world.picture.pos_time[1] == T0 + 1_000
+
+
+def test_who_gets_a_second_device_stays_where_the_first_one_measured_until_it_is_silent() -> None:
+    world = World()
+    world.units.load([], [Binding(7, "u0", 0, None), Binding(8, "u1", 0, None)])
+    world.put((8, [row(0, 5)]))
+    world.tracks.step(0)
+    world.units.load([], [Binding(8, "u1", 0, None), Binding(9, "u1", 0, None)])
+    world.put((9, [row(1_000, 90)]))
+    world.tracks.step(0)
+    assert (world.picture.pos_time[1], world.tracks.receivers.drawn(1)) == (T0, 0)
+    world.put((9, [row(9_000, 90)]))
+    world.tracks.step(0)
+    assert (world.picture.pos_time[1], world.tracks.receivers.drawn(1)) == (T0 + 9_000, 9)
+
+
 def test_fixes_of_ten_a_second_are_thinned_to_one() -> None:
     world = World()
     world.put(*[(7, [row(100 * i)]) for i in range(100)])
