@@ -35,6 +35,7 @@ from hub.identity.signin import SignIn
 from hub.identity.watch import Watch
 from hub.identity.web_tls import WebTls, names_of
 from hub.live.clock import HubClock
+from hub.live.contact import Contact
 from hub.live.counters import Counters
 from hub.live.events import Event
 from hub.live.feed import TICK_MS, Feed
@@ -232,6 +233,7 @@ class Hub:
             self.counters,
             self.watch.tell,
         )
+        self.contact = Contact(self.units, self.ingest.rhythms)
         self.ingest.paths.publish = lambda topic, device, data: self.link.publish(topic, device, data)
         self.datagrams = Port(self.inbox, clock.now_ms)
         self.ingest.paths.to_address = self.datagrams.send
@@ -454,8 +456,10 @@ class Hub:
     # --- watching ----------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
+        turn = 0
         async for _ in every(TICK_MS / 1000, self.stop):
-            if self.feed.ticks % 4 == 0 and self.clock.judge():
+            turn += 1
+            if turn % 4 == 0 and self.clock.judge():
                 log.error(
                     "hub clock: GNSS devices contradict it; using an offset of %d ms", self.clock.offset_ms
                 )
@@ -465,7 +469,19 @@ class Hub:
             for part in self.parts:
                 for make in part.changes():
                     self.feed.say_seen(make)
-            self.feed.tick()
+            self._follow()
+            if self.feed.is_due(turn):
+                self.feed.tick()
+
+    def _follow(self) -> None:
+        """The tracks go on over what came. Told: who is drawn at another device, or has other limits of silence."""
+        now_ms = self.clock.now_ms()
+        self.ingest.follow(now_ms)
+        redrawn = self.ingest.tracks.receivers.changed
+        changed = redrawn.union(self.contact.look(now_ms))
+        if changed:
+            self.feed.tell_units(sorted(changed))
+            redrawn.clear()
 
     def _tell_reported(self) -> None:
         """Units that devices heard of, and what was said there: once a tick, however much came."""
@@ -636,6 +652,11 @@ class Hub:
             "orders_sent_messages": self.outbox.sent,
             "orders_receipts": self.outbox.receipts,
             "orders_receipts_strange": self.outbox.strange_receipts,
+            "contact_limits_moved": self.contact.told,
+            "track_outliers": self.ingest.tracks.outliers_in_all(),
+            "track_units_outlying": self.ingest.tracks.outlying(),
+            "track_replays": self.ingest.tracks.replayed,
+            "track_late_dropped": self.ingest.tracks.late_dropped,
             "inbox_dropped_messages": self.inbox.dropped,
             "clock_offset_ms": self.clock.offset_ms,
             **(self.passer.gauges() if self.passer is not None else {}),

@@ -120,6 +120,14 @@ class Posture(IntEnum):
     LYING = 3
 
 
+class Pump(IntEnum):
+    """Values of `pump`: a fire engine's, by an input module on its bus."""
+
+    STOPPED = 0
+    DELIVERING = 1
+    FILLING = 2  # the tank, from a hydrant or open water
+
+
 class Corrections(IntEnum):
     """Values of `corrections`: RTK corrections on their way to the receiver."""
 
@@ -221,6 +229,7 @@ FIELDS: tuple[Field, ...] = (
     _state(45, "engine_load_permille", "%", "0.1", 0, 1_000, 1, "发动机负荷", "Engine load", "OBD"),
     _state(46, "wheel_dmps", "m/s", "0.1", 0, 2_000, 1, "车轮速度", "Wheel speed", "OBD"),
     _state(47, "fuel_dlph", "L/h", "0.1", 0, 50_000, 1, "油耗", "Fuel rate", "OBD"),
+    _state(48, "pump", "", "1", 0, 7, 1, "水泵", "Pump", "vehicle input"),
     _health(0, "uptime_s", "s", "1", 0, 2**32 - 1, 1, "运行时间", "Uptime", "gateway"),
     _health(1, "clock_source", "", "1", 0, 3, 1, "时钟来源", "Clock source", "gateway"),
     _health(2, "clock_error_ms", "ms", "1", 0, 2**31, 1, "时钟误差", "Clock error", "gateway"),

@@ -28,13 +28,14 @@ from hub.api import (
     order_routes,
     people_routes,
     problems,
-    rule_routes,
     rollcall_routes,
+    rule_routes,
     session_routes,
     station_routes,
     token_routes,
     trust_page,
     unit_routes,
+    vehicle_routes,
     warning_routes,
     zone_routes,
 )
@@ -79,6 +80,7 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(people_routes.router(state))
     api.include_router(unit_routes.router(state))
     api.include_router(history_routes.router(state))
+    api.include_router(vehicle_routes.router(state))
     api.include_router(event_routes.router(state))
     api.include_router(alarm_routes.router(state))
     api.include_router(link_routes.router(state))

@@ -21,6 +21,7 @@ COUNTERS = {
     "events": "Rows of events shown.",
     "reported_refused": "Rows of things heard that are not shown, because there are too many things.",
     "reported_jumps": "Positions of things heard that nothing could have reached.",
+    "track_failures": "Times the tracks had to begin anew, because of an error of the hub's own.",
     "said_dropped": "Messages heard that are in the log only, because their device brought too many at once.",
 }
 

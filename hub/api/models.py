@@ -1,5 +1,7 @@
 """What the API answers, as typed models: the OpenAPI page is made of them."""
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 
@@ -75,9 +77,40 @@ class ReportedOut(BaseModel):
     by: str
 
 
+class DeviceOut(BaseModel):
+    """One device that the unit carries. `bearer`: by what its newest live frame came. `drawn`: the unit is drawn at its
+    fix; if not, `why` says why: `no_fix`, `undated`, `older` or `less_sure` than that of the one it is drawn at."""
+
+    device: int
+    bearer: str = Field(examples=["mqtt"])
+    t_rx_utc_ms: int | None
+    t_fix_utc_ms: int | None
+    radius_m: float | None
+    usual_s: float | None = Field(description="seconds between its reports, as learned by that bearer")
+    drawn: bool
+    why: str = ""
+    zh: str = ""
+    en: str = ""
+
+
+class TrackOut(BaseModel):
+    """What the filter makes of the unit's fixes (docs/tracking.md), at its newest good one: nothing is drawn there.
+    `radius_m`: of its 68 % circle. `outlier`: the newest fix is one; `outliers`: since the hub started."""
+
+    t_utc_ms: int
+    lat_deg: float
+    lon_deg: float
+    radius_m: float
+    speed_mps: float
+    course_deg: float
+    outlier: bool
+    outliers: int
+
+
 class UnitOut(BaseModel):
     """A unit of docs/feed.md's `meta`, with its last values. `via`: the relay or hub below that passed its last
-    news on. `reported`: it has no device of ours."""
+    news on. `reported`: it has no device of ours. `fix_device`: of several devices the one it is drawn at. Of one unit
+    asked alone: `devices`, `track`, `inside` (docs/tracking.md), `vehicle` (docs/vehicles.md)."""
 
     slot: int
     id: str
@@ -97,12 +130,18 @@ class UnitOut(BaseModel):
     values: list[ValueOut]
     via: str = ""
     reported: ReportedOut | None = None
+    fix_device: int | None = None
+    devices: list[DeviceOut] = []
+    track: TrackOut | None = None
+    inside: dict[str, Any] | None = Field(None, examples=[None])
+    vehicle: dict[str, Any] | None = Field(None, examples=[None])
 
 
 class UnitsOut(BaseModel):
-    """All units."""
+    """Units in the order of their slots. `next`: for the page after this one."""
 
     units: list[UnitOut]
+    next: str | None = Field(None, examples=[None])
 
 
 class TrailColumns(BaseModel):

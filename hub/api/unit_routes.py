@@ -1,12 +1,14 @@
 """Units with their last values. Thin: `hub.live` does the work."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Query
 
 from hub.api.guard import needs, who
 from hub.api.models import UnitOut, UnitsOut, ValueOut
+from hub.api.paging import LIMIT_MAX, After, page
+from hub.api.unit_devices import devices, track
 from hub.identity.permissions import PHYSIOLOGY_FIELDS, Audience, Permission, Principal
 from hub.live.measure import scaled
 from hub.state import HubState
@@ -31,6 +33,7 @@ def unit_out(state: HubState, slot: int, audience: Audience) -> UnitOut:
         ValueOut(name=f.name, zh=f.zh, en=f.en, unit=f.unit, value=scaled(f, value), t_utc_ms=t_utc_ms)
         for f, value, t_utc_ms in state.ingest.reported.more(slot)
     ]
+    fix_device = meta.pop("fix_device", None)
     return UnitOut(
         **meta,
         t_fix_utc_ms=t_fix,
@@ -39,6 +42,7 @@ def unit_out(state: HubState, slot: int, audience: Audience) -> UnitOut:
         lon_deg=None if t_fix is None else int(picture.pos[1, slot]) / 1e7,
         flags=int(picture.flags(np.array([slot]))[0]),
         values=values,
+        fix_device=fix_device,
         via=_via(state, state.units.device_of(slot)),
     )
 
@@ -47,6 +51,9 @@ def _via(state: HubState, device: int) -> str:
     """The callsign of who passed a device's last news on, or its number; "" when it came by itself."""
     relay = state.ingest.paths.via(device)
     return (state.units.callsign_of(relay) or str(relay)) if relay else ""
+
+
+UnitsLimit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="at most so many units")]
 
 
 def router(state: HubState) -> APIRouter:
@@ -61,15 +68,20 @@ def router(state: HubState) -> APIRouter:
         return slot
 
     @routes.get("/units", dependencies=[needs(Permission.PICTURE)])
-    async def units(me: Principal = who) -> UnitsOut:
-        """Every unit one sees with its last values, each with its own time."""
-        audience = me.audience
-        slots = [slot for slot, row in enumerate(state.units.rows) if audience.sees(row.agency)]
-        return UnitsOut(units=[unit_out(state, slot, audience) for slot in slots])
+    async def units(after: After = None, limit: UnitsLimit = LIMIT_MAX, me: Principal = who) -> UnitsOut:
+        """The units one sees with their last values, each with its own time, a page at a time."""
+        audience, rows = me.audience, state.units.rows
+        slots = [slot for slot, row in enumerate(rows) if audience.sees(row.agency)]
+        shown, following = page(slots, lambda slot: (-slot, rows[slot].id), after, limit)
+        return UnitsOut(units=[unit_out(state, slot, audience) for slot in shown], next=following)
 
     @routes.get("/units/{unit_id}", dependencies=[needs(Permission.PICTURE)])
     async def unit(unit_id: str, me: Principal = who) -> UnitOut:
-        """One unit."""
-        return unit_out(state, slot_of(unit_id, me), me.audience)
+        """One unit, with its devices, its track, where it went in, and what a vehicle is doing."""
+        slot = slot_of(unit_id, me)
+        said = unit_out(state, slot, me.audience)
+        said.devices, said.track = devices(state, slot), track(state, slot)
+        said.vehicle, said.inside = state.safety.vehicles.of(slot), state.safety.inside.of(slot)
+        return said
 
     return routes

@@ -26,6 +26,7 @@ class Counters:
         self.reported_refused = 0
         self.reported_jumps = 0
         self.said_dropped = 0
+        self.track_failures = 0
         self.refused: Counter[str] = Counter()
         self.refused_by_device: dict[int, Counter[str]] = {}
         self._minute = [(-1, 0)] * 60

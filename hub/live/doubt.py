@@ -51,7 +51,7 @@ def places(picture: Picture, motions: F64, slots: I64, now_ms: int) -> Places:
     never = np.isnan(picture.pos_time[slots])
     lat[never] = lon[never] = np.nan
     age_s = np.maximum(0.0, (now_ms - picture.pos_time[slots]) / 1000)
-    hacc_dm = picture.pos[5, slots]
+    hacc_dm = picture.accuracy_dm(slots)
     accuracy_m = np.where(hacc_dm < 0, ACCURACY_UNKNOWN_M, hacc_dm / 10)
     sigma_mps, speed_max_mps = motions[slots, 0], motions[slots, 1]
     doubt_m = radius_m(accuracy_m, age_s, sigma_mps, speed_max_mps)

@@ -27,8 +27,10 @@ from hub.live.reported import Message
 from hub.live.units import Units
 
 VERSION = 1
-TICK_MS = 250
-SNAPSHOT_EVERY_TICKS = 120
+TICK_MS, TICK_MANY_MS = 250, 500
+MANY_UNITS = 10_000
+"""Above it ticks are half as frequent: each holds twice as many units, and costs a screen as much."""
+SNAPSHOT_EVERY_MS = 30_000
 EVENTS_QUEUE_MAX = 1_000
 SAID_SHOWN_MAX = 50
 """Messages of others that a new screen gets."""
@@ -99,7 +101,7 @@ class Viewer:
 
 
 class Feed:
-    """All viewers. `tick` every 250 ms; `tell` at once."""
+    """All viewers. `tick` every `tick_ms`; `tell` at once."""
 
     def __init__(
         self,
@@ -142,7 +144,13 @@ class Feed:
     def join(self, viewer: Viewer) -> None:
         """Greet a screen: hello, all units, a snapshot, the link, every event that is open, and the greetings."""
         me, sight = viewer.principal, self._sight(viewer.audience)
-        hello = {"k": "hello", "v": VERSION, "t": self._clock_ms(), "realm": self._realm, "tick_ms": TICK_MS}
+        hello = {
+            "k": "hello",
+            "v": VERSION,
+            "t": self._clock_ms(),
+            "realm": self._realm,
+            "tick_ms": self.tick_ms,
+        }
         person = {"name": me.name, "role": me.role.value, "permissions": sorted(me.allowed)}
         viewer.push(encode({**hello, **person, "drill": self._drill, "parts": self.parts}))
         viewer.push(self._meta(sight.of(range(len(self.units.rows)))))
@@ -200,6 +208,15 @@ class Feed:
         viewer.tick_due = False
         return None
 
+    @property
+    def tick_ms(self) -> int:
+        """How far ticks are apart now."""
+        return TICK_MS if self.picture.n <= MANY_UNITS else TICK_MANY_MS
+
+    def is_due(self, turn: int) -> bool:
+        """Whether this turn of TICK_MS closes a tick."""
+        return turn % (self.tick_ms // TICK_MS) == 0
+
     # --- telling -----------------------------------------------------------------------------------------
 
     @property
@@ -213,7 +230,7 @@ class Feed:
         self.ticks += 1
         self._made.clear()
         self.tell_link()
-        snapshot = self.ticks % SNAPSHOT_EVERY_TICKS == 0
+        snapshot = self.ticks % (SNAPSHOT_EVERY_MS // self.tick_ms) == 0
         for viewer in self.viewers:
             if viewer.paused:
                 continue

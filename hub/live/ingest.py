@@ -11,7 +11,7 @@ Nothing that comes from outside raises: it is counted with a reason.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,7 +31,9 @@ from hub.live.links import Links, Told
 from hub.live.paths import Paths, Way, parse_mark
 from hub.live.picture import LAT, LON, Changes, Picture, clock_tag, rank
 from hub.live.reported import Reported, Reporter, Row
+from hub.live.rhythm import Rhythms
 from hub.live.texts import Texts, TextUp
+from hub.live.tracks import Tracks
 from hub.live.units import Units
 from hub.store.interface import ClockRow, Commit, CoverageRow, Log, LogFrame
 from protocols import acks, datagram, frame, opening, orders, relay, topics
@@ -60,7 +62,7 @@ TakeReceipt = Callable[[int, dict[int, int | None], int, int], bool]
 
 class Shown(NamedTuple):
     """A decoded frame with something new in it. `times` are its rows' UTC, ms. `is_passed`: a hub below passed it on,
-    who knows how long after it had come there."""
+    who knows how long after it had come there. `bearer`: by what a gateway or relay heard it."""
 
     frame: frame.Frame
     fresh: list[Pair]
@@ -68,6 +70,7 @@ class Shown(NamedTuple):
     tag: int  # 0: the boot's clock is proven
     t_hub_ms: int
     is_passed: bool = False
+    bearer: int = Bearer.MQTT
 
     def heard_ms(self, newest_ms: int) -> int:
         """When the device was heard, as far as this hub can know."""
@@ -116,7 +119,9 @@ class Ingest:
         self.paths = Paths(lambda _topic, _device, _data: None)
         self.events = EventBook()
         self.gates = Gates()
+        self.tracks = Tracks(picture, units)
         self.reported = Reported(units, counters)
+        self.rhythms = Rhythms()
         self.links = Links()
         self.late = Late()
         self.below = Below()
@@ -281,8 +286,9 @@ class Ingest:
                 self._admit_control(admitted, envelope, decoded, refused, data, now_ms)
             else:
                 self._admit_rows(admitted, envelope, decoded, refused, data, now_ms)
-            if way.bearer == Bearer.RELAY:
-                admitted.shown[shown:] = [one._replace(is_passed=True) for one in admitted.shown[shown:]]
+            passed = way.bearer == Bearer.RELAY
+            for i in range(shown, len(admitted.shown)):
+                admitted.shown[i] = admitted.shown[i]._replace(is_passed=passed, bearer=way.bearer)
             fresh = len(admitted.commit.frames) > stored and envelope.n > 0
             self.paths.note(device, way, now_ms, fresh=fresh)
         except FrameError as err:
@@ -522,6 +528,7 @@ class Ingest:
         for device, boot, add_ms, proven in admitted.redated:
             for slot in self.units.slots_of(device) | self.reported.undated(device):
                 self.picture.redate(slot, clock_tag(device, boot), add_ms, proven=proven)
+                self.tracks.receivers.redate(slot, clock_tag(device, boot), add_ms, proven=proven)
         events: list[Event] = []
         try:
             self._show_all(admitted.shown, events)
@@ -555,10 +562,14 @@ class Ingest:
             elif shown.frame.envelope.kind == Kind.TEXT:
                 self._show_texts(changes, shown)
         self.picture.apply(changes)
+        for device, (slot, t_ms, order, tag, *values) in changes.held:
+            self.tracks.receivers.hear(slot, device, t_ms, order, tag, tuple(values))
 
     def _show_columns(self, changes: Changes, shown: Shown) -> None:
-        decoded, _, times, tag, t_hub_ms, _ = shown
+        decoded, _, times, tag, t_hub_ms, _, bearer = shown
         head = decoded.envelope
+        if head.lane == Lane.LIVE and not self._restoring:
+            self.rhythms.hear(head.device, bearer, t_hub_ms)
         # of the same second the full row stands above its preview
         base = -head.n if head.is_preview else rank(head.device, head.boot, head.stream, head.row)
         ranks = range(base, base + head.n)
@@ -568,7 +579,10 @@ class Ingest:
             columns = decoded.columns
             if not tag and head.kind == Kind.STATE and not self.gates.near(head.device, times[-1], columns):
                 columns = self._gated(changes, slot, shown, times, columns)
-            changes.add_columns(slot, head.kind, times, ranks, columns, tag)
+            holder = 0
+            if head.kind == Kind.STATE:
+                holder = self._follow(slot, shown, times, ranks, columns)
+            changes.add_columns(slot, head.kind, times, ranks, columns, tag, holder)
             changes.rx.append((slot, newest_ms, shown.heard_ms(newest_ms), tag))
             return
         for slot, rows in self._by_slot(head.device, times, t_hub_ms, changes).items():
@@ -576,7 +590,10 @@ class Ingest:
             some = [times[i] for i in rows]
             if not tag and head.kind == Kind.STATE:
                 columns = self._gated(changes, slot, shown, some, columns)
-            changes.add_columns(slot, head.kind, some, [ranks[i] for i in rows], columns, tag)
+            some_ranks, holder = [ranks[i] for i in rows], 0
+            if head.kind == Kind.STATE:
+                holder = self._follow(slot, shown, some, some_ranks, columns)
+            changes.add_columns(slot, head.kind, some, some_ranks, columns, tag, holder)
             changes.rx.append((slot, max(some), shown.heard_ms(max(some)), tag))
 
     def _gated(
@@ -594,6 +611,18 @@ class Ingest:
         if not self._restoring:
             self._refuse("teleport", device, shown.t_hub_ms)
         return without(columns, doubted)
+
+    def _follow(
+        self, slot: int, shown: Shown, times: list[int], ranks: Sequence[int], columns: Columns
+    ) -> int:
+        """Positions to the tracks; the device, when its unit carries several and they have to decide."""
+        head = shown.frame.envelope
+        if not shown.tag:
+            self.tracks.hear(slot, head.device, times, columns, preview=head.is_preview)
+        if slot not in self.units.shared:
+            return 0
+        self.tracks.receivers.hear_modes(slot, head.device, times, ranks, columns)
+        return head.device
 
     def _by_slot(
         self, device: int, times: list[int], t_hub_ms: int, changes: Changes
@@ -692,6 +721,19 @@ class Ingest:
                 out.append(event)
         return out
 
+    def follow(self, now_ms: int) -> None:
+        """The tracks go on over what was shown. Each tick."""
+        self._track(lambda: self.tracks.step(now_ms))
+
+    def _track(self, go_on: Callable[[], None]) -> None:
+        """Tracks are worked out and can begin anew: whatever is wrong with one, the picture goes on without it."""
+        try:
+            go_on()
+        except Exception:
+            log.exception("tracks: begun anew")
+            self.counters.track_failures += 1
+            self.tracks = Tracks(self.picture, self.units)
+
     def restore(self, frames: Iterable[LogFrame]) -> int:
         """Show frames out of the log again, as of their coming; how many were usable. At start-up."""
         admitted = Admitted(Commit(0))
@@ -709,6 +751,7 @@ class Ingest:
         self._restoring = True  # what is old news is not told again
         self.show(admitted)
         self._restoring = False
+        self._track(self.tracks.settle)
         return len(admitted.shown)
 
     # --- acknowledgements --------------------------------------------------------------------------------

@@ -19,5 +19,5 @@ def scaled_all(
     field: Field, values: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
     """A column of values in its unit; whole numbers stay whole."""
-    digits = _DIGITS[field.quantum]
+    digits = DIGITS[field.quantum]
     return np.round(values / 10**digits, digits) if digits else values

@@ -23,6 +23,9 @@ I64 = npt.NDArray[np.int64]
 UNITS_MAX = 200_000
 FLAG_SOS, FLAG_MAN_DOWN, FLAG_LOW_AIR, FLAG_GAS, FLAG_CLOCK, FLAG_QUARANTINED = (1 << bit for bit in range(6))
 FLAG_STRAIN, FLAG_DEVICE, FLAG_RECKONED = 1 << 6, 1 << 7, 1 << 8
+FLAG_OUTLIER, FLAG_SMOOTHED = 1 << 9, 1 << 10
+TRACK_FRESH_MS = 1_000
+"""A track judges one fix a second: the newest fix may be so much newer than the one that was judged."""
 _CODES_OF_FLAG = {
     FLAG_SOS: (EventCode.SOS,),
     FLAG_MAN_DOWN: (EventCode.MAN_DOWN, EventCode.FALL),
@@ -71,7 +74,7 @@ class Changes:
     `values` have one for each value.
     """
 
-    __slots__ = ("channels", "counts", "heads", "hist", "pos", "quarantined", "rx", "values")
+    __slots__ = ("channels", "counts", "heads", "held", "hist", "pos", "quarantined", "rx", "values")
 
     def __init__(self) -> None:
         self.heads: list[tuple[int, int, int, int]] = []  # slot, t, rank, tag
@@ -79,6 +82,9 @@ class Changes:
         self.channels: list[int] = []
         self.values: list[int] = []
         self.pos: list[tuple[int, ...]] = []  # slot, t, rank, tag, then the values of POSITION_BITS
+        self.held: list[
+            tuple[int, tuple[int, ...]]
+        ] = []  # device, then as `pos`: of units with several devices
         self.rx: list[tuple[int, int, int, int]] = []  # slot, time of the newest row, of its arrival, tag
         self.hist: list[tuple[int, int]] = []  # slot, earliest time of a frame of several positions
         self.quarantined: list[int] = []
@@ -91,10 +97,12 @@ class Changes:
         ranks: Sequence[int],
         columns: dict[int, list[int | None]],
         tag: int,
+        holder: int = 0,
     ) -> None:
         """Rows of one page, one unit, fit to be shown. Times UTC ms; columns bit -> values, None for absent.
 
-        Ranks rise, so the last row is the newest one unless an earlier one has a later time.
+        Ranks rise, so the last row is the newest one unless an earlier one has a later time. `holder`: the device, when
+        the unit carries several: then its position is held for `hub.live.receivers`.
         """
         last = len(times) - 1
         if last and times[last] < max(times):
@@ -110,7 +118,7 @@ class Changes:
             self.channels += _channels(kind, tuple(columns))
             self.values += newest  # type: ignore[arg-type]
         if kind == Kind.STATE and LAT in columns and LON in columns:
-            self._add_position(slot, times, ranks, columns, tag, last)
+            self._add_position(slot, times, ranks, columns, tag, last, holder)
 
     def _add_one_by_one(
         self,
@@ -138,6 +146,7 @@ class Changes:
         columns: dict[int, list[int | None]],
         tag: int,
         last: int,
+        holder: int,
     ) -> None:
         lats, lons = columns[LAT], columns[LON]
         at: int | None = last
@@ -150,7 +159,10 @@ class Changes:
             absent if (column := columns.get(bit)) is None or (value := column[at]) is None else value
             for bit, absent in _POSITION_PARTS
         ]
-        self.pos.append((slot, times[at], ranks[at], tag, *values))
+        if holder:
+            self.held.append((holder, (slot, times[at], ranks[at], tag, *values)))
+        else:
+            self.pos.append((slot, times[at], ranks[at], tag, *values))
         if len(times) > 1:
             self.hist.append((slot, min(times)))
 
@@ -188,6 +200,10 @@ class Picture:
         self.alarms: I64 = np.zeros(capacity, np.int64)
         self.quarantined: npt.NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.hist: I64 = np.zeros(capacity, np.int64)
+        # What the track says of the fix of `track_time`: 0.1 m/s, degrees, dm that an outlier is off.
+        self.track: I64 = np.tile(np.array([[_U16_ABSENT], [_U16_ABSENT], [0]], np.int64), (1, capacity))
+        self.track_time: F64 = np.full(capacity, np.nan)
+        self.shared_mode: I64 = np.full(capacity, -1, np.int64)
         self.changed: I64 = np.zeros(capacity, np.int64)
         self.pos[:, :] = np.array(POSITION_ABSENT, np.int64)[:, None]
 
@@ -212,7 +228,7 @@ class Picture:
 
     def apply(self, changes: Changes) -> None:
         """Merge a batch."""
-        if changes.pos:
+        if changes.pos or changes.hist:
             self._apply_positions(changes)
         if changes.heads:
             self._apply_channels(changes)
@@ -238,7 +254,7 @@ class Picture:
         self.changed[slots[best]] = self.seq
 
     def _apply_positions(self, changes: Changes) -> None:
-        rows = np.array(changes.pos, np.int64)
+        rows = np.array(changes.pos, np.int64).reshape(-1, 4 + len(POSITION_BITS))
         slots, ranks = rows[:, 0], rows[:, 2]
         times = rows[:, 1].astype(np.float64)
         best = _last_of_each(slots, times, ranks, alone=_alone(changes.pos))
@@ -269,6 +285,37 @@ class Picture:
         at = slots[best]
         self.row_time[at], self.t_rx[at], self.row_tag[at] = times[best], rows[best, 2], rows[best, 3]
         self.changed[at] = self.seq
+
+    def put_position(self, slot: int, t_ms: float, rank: int, tag: int, values: Sequence[int]) -> None:
+        """The position of a unit with several devices, as `hub.live.receivers` decided: not always the newest."""
+        if (self.pos_time[slot], self.pos_rank[slot], self.pos_tag[slot]) == (t_ms, rank, tag):
+            return
+        if t_ms < self.pos_time[slot]:
+            self.touch_trail(slot)
+        self.pos_time[slot], self.pos_rank[slot], self.pos_tag[slot] = t_ms, rank, tag
+        self.pos[:, slot] = values
+        self.quarantined[slot] = False
+        self.changed[slot] = self.seq
+
+    def set_mode(self, slot: int, mode: int) -> None:
+        """The mode of the fix that a unit with several devices is drawn at; -1: the channel's."""
+        if self.shared_mode[slot] != mode:
+            self.shared_mode[slot] = mode
+            self.changed[slot] = self.seq
+
+    def touch_trail(self, slot: int) -> None:
+        """The trail on screen is out of date."""
+        self.hist[slot] = self.hist[slot] + 1 & 0xFFFFFFFF
+        self.changed[slot] = self.seq
+
+    def set_tracks(self, slots: I64, times: F64, speed_dmps: F64, course_deg: F64, away_dm: F64) -> None:
+        """What the tracks of these slots say of the fixes of `times` (UTC ms), 65535 where nothing."""
+        said = np.stack((speed_dmps, course_deg, away_dm)).astype(np.int64)
+        moved = (self.track[:, slots] != said).any(axis=0) | (self.track_time[slots] != times)
+        slots = slots[moved]
+        self.track[:, slots] = said[:, moved]
+        self.track_time[slots] = times[moved]
+        self.changed[slots] = self.seq
 
     def set_alarm(self, slot: int, flag: int, is_open: bool) -> None:
         """An event of this kind is open, or none is any more."""
@@ -301,6 +348,9 @@ class Picture:
 
     def columns(self, slots: I64) -> dict[str, bytes]:
         """The feed's columns of these slots, little-endian (docs/feed.md)."""
+        smoothed = self._is_smoothed(slots)
+        speed = np.where(smoothed, self.track[0, slots], self.pos[3, slots])
+        course = np.where(smoothed, self.track[1, slots], self.pos[4, slots])
         return {
             "slot": slots.astype("<u4").tobytes(),
             "t_fix": self.pos_time[slots].astype("<f8").tobytes(),
@@ -308,10 +358,10 @@ class Picture:
             "lat": self.pos[0, slots].astype("<i4").tobytes(),
             "lon": self.pos[1, slots].astype("<i4").tobytes(),
             "alt": self.pos[2, slots].astype("<i4").tobytes(),
-            "speed": self.pos[3, slots].astype("<u2").tobytes(),
-            "course": self.pos[4, slots].astype("<u2").tobytes(),
+            "speed": speed.astype("<u2").tobytes(),
+            "course": course.astype("<u2").tobytes(),
             "hacc": self._accuracy(slots).astype("<u2").tobytes(),
-            "mode": self._last("fix_mode", slots, 0).astype("u1").tobytes(),
+            "mode": self._mode(slots).astype("u1").tobytes(),
             "flags": self.flags(slots).astype("<u2").tobytes(),
             "hr": self._last("heart_bpm", slots, 255).astype("u1").tobytes(),
             "bat": self._last("battery_pct", slots, 255).astype("u1").tobytes(),
@@ -325,11 +375,48 @@ class Picture:
         quarantined = np.where(self.quarantined[slots], FLAG_QUARANTINED, 0)
         # only a preview's rank is below zero: the unit reports by dead reckoning
         reckoned = np.where((self.pos_rank[slots] < 0) & ~np.isnan(self.pos_time[slots]), FLAG_RECKONED, 0)
-        return self.alarms[slots] | doubt | quarantined | reckoned
+        outlier = np.where(self.outlying_dm(slots) > 0, FLAG_OUTLIER, 0)
+        smoothed = np.where(self._is_smoothed(slots), FLAG_SMOOTHED, 0)
+        return self.alarms[slots] | doubt | quarantined | reckoned | outlier | smoothed
+
+    def _judged(self, slots: I64) -> npt.NDArray[np.bool_]:
+        """Whose shown fix the track has judged."""
+        newer_ms = self.pos_time[slots] - self.track_time[slots]
+        out: npt.NDArray[np.bool_] = (
+            (newer_ms >= 0) & (newer_ms < TRACK_FRESH_MS) & (self.pos_tag[slots] == 0)
+        )
+        return out
+
+    def outlying_dm(self, slots: I64) -> I64:
+        """How far the shown fix is from where the track expected it, when it is an outlier, else 0."""
+        out: I64 = np.where(self._judged(slots), self.track[2, slots], 0)
+        return out
+
+    def accuracy_dm(self, slots: I64) -> I64:
+        """Radius of the 68 % circle round the shown fix, -1 absent. An outlier's reaches to where it was expected:
+        the truth is at one of the two."""
+        hacc, away = self.pos[5, slots], self.outlying_dm(slots)
+        out: I64 = np.where(away > 0, np.maximum(hacc, away), hacc)
+        return out
+
+    def _is_smoothed(self, slots: I64) -> npt.NDArray[np.bool_]:
+        """Whose speed and course are the track's, because the receiver gave none. Not those that are carried on along
+        them: nothing is drawn where only a guess leads."""
+        none = (self.pos[3, slots] == _U16_ABSENT) & (self.pos[4, slots] == _U16_ABSENT)
+        out: npt.NDArray[np.bool_] = (
+            none & self._judged(slots) & (self.pos_rank[slots] >= 0) & (self.track[0, slots] != _U16_ABSENT)
+        )
+        return out
+
+    def _mode(self, slots: I64) -> I64:
+        """Of a unit with several devices, that of the one it is drawn at."""
+        shared = self.shared_mode[slots]
+        out: I64 = np.where(shared >= 0, shared, self._last("fix_mode", slots, 0))
+        return out
 
     def _accuracy(self, slots: I64) -> I64:
         """hacc in dm: the largest number that fits when it is worse than that, never "absent" by accident."""
-        hacc = self.pos[5, slots]
+        hacc = self.accuracy_dm(slots)
         out: I64 = np.where(hacc < 0, _U16_ABSENT, np.minimum(hacc, _U16_ABSENT - 1))
         return out
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from hub.live.doubt import MOTIONS, ON_WHEELS
 from hub.live.picture import F64, Picture
+from hub.live.track_law import motion
 from hub.store.interface import Binding, UnitRow
 
 _ALWAYS = 2**62
@@ -23,10 +24,15 @@ class Units:
         self.rows: list[UnitRow] = []  # by slot
         self.slot_by_id: dict[str, int] = {}
         self.motions: F64 = np.zeros((0, 2))  # by slot: how it may move while it is silent (`hub.live.doubt`)
+        self.tracking: F64 = np.zeros((3, 0))  # `hub.live.track_law.motion` by slot
+        self.shared: frozenset[int] = frozenset()  # slots whose unit carries several devices now
+        self.fix_device: dict[int, int] = {}  # slot of a unit with several -> whose fix it is drawn at
+        self.limits: dict[int, tuple[int, int]] = {}  # slot -> (stale_s, lost_s) where not the roster's
         self._stale_ms: F64 = np.zeros(0)  # by slot
         self._device: dict[int, int] = {}  # slot -> device bound now
         self._carrier: dict[int, int] = {}  # and the other way round
         self._carried: dict[int, list[tuple[int, int, int]]] = {}  # device -> [(from, to, slot)]
+        self._carrying: dict[int, list[int]] = {}  # slot -> devices carried now
         self._only: dict[int, int] = {}  # device -> slot, when it was ever bound to one unit only
         self._reported: dict[int, tuple[str, str]] = {}  # slot -> (source, id of the reporter's unit)
         self._callsigns: set[str] = set()  # of registered units
@@ -43,11 +49,15 @@ class Units:
                 changed.add(slot)
             elif self.rows[slot] != unit:
                 self.rows[slot] = unit
+                self.limits.pop(slot, None)  # learned against the roster's own: judged again
                 changed.add(slot)
         self._callsigns = {unit.callsign.casefold() for unit in units}
-        self._stale_ms = np.array([1000 * unit.stale_s for unit in self.rows], np.float64)
+        self._stale_ms = np.array(
+            [1000 * self.limits_of(slot)[0] for slot in range(len(self.rows))], np.float64
+        )
         self._stale_ms[list(self._reported)] = np.inf
         self.motions = np.array([_motion(unit) for unit in self.rows], np.float64).reshape(-1, 2)
+        self.tracking = np.array([motion(unit.kind) for unit in self.rows], np.float64).reshape(-1, 3).T
         return sorted(changed | self._load_bindings(bindings))
 
     def _load_bindings(self, bindings: Sequence[Binding]) -> set[int]:
@@ -62,6 +72,8 @@ class Units:
         changed = {slot for slot in now | self._device if now.get(slot) != self._device.get(slot)}
         self._carried, self._device = carried, now
         self._carrier = {device: slot for slot, device in now.items()}
+        self._carrying = self.devices_now()
+        self.shared = frozenset(slot for slot, devices in self._carrying.items() if len(devices) > 1)
         self._only = {
             device: spans[0][2]
             for device, spans in carried.items()
@@ -77,12 +89,25 @@ class Units:
         self._reported[slot] = (source, by)
         self._stale_ms = np.append(self._stale_ms, np.inf)
         self.motions = np.vstack((self.motions, _motion(row)))
+        self.tracking = np.column_stack((self.tracking, motion(row.kind)))
         return slot
 
     def set_reported(self, slot: int, row: UnitRow, by: str) -> None:
         """A reported unit got another name or reporter."""
         self.rows[slot] = row
         self._reported[slot] = (self._reported[slot][0], by)
+
+    def limits_of(self, slot: int) -> tuple[int, int]:
+        """(stale_s, lost_s) that hold now (`hub.live.contact`)."""
+        row = self.rows[slot]
+        return self.limits.get(slot, (row.stale_s, row.lost_s))
+
+    def set_limits(self, slot: int, limits: tuple[int, int] | None) -> None:
+        """Others than the roster's; None: the roster's again."""
+        self.limits.pop(slot, None)
+        if limits is not None:
+            self.limits[slot] = limits
+        self._stale_ms[slot] = 1000 * self.limits_of(slot)[0]
 
     def is_reported(self, slot: int) -> bool:
         return slot in self._reported
@@ -119,6 +144,10 @@ class Units:
         """The device bound to this unit now, 0 for none."""
         return self._device.get(slot, 0)
 
+    def devices_of(self, slot: int) -> list[int]:
+        """Every device that the unit carries now."""
+        return self._carrying.get(slot, [])
+
     def carrier_of(self, device: int) -> int | None:
         """The slot of the unit that the device is bound to now."""
         return self._carrier.get(device)
@@ -146,11 +175,16 @@ class Units:
         return [self._meta(slot) for slot in slots]
 
     def _meta(self, slot: int) -> dict[str, object]:
+        stale_s, lost_s = self.limits_of(slot)
         made: dict[str, object] = {
             "slot": slot,
             **self.rows[slot]._asdict(),
+            "stale_s": stale_s,
+            "lost_s": lost_s,
             "device": self._device.get(slot, 0),
         }
+        if slot in self.fix_device:
+            made["fix_device"] = self.fix_device[slot]
         if slot in self._reported:
             source, by = self._reported[slot]
             made["reported"] = {"source": source, "by": by}

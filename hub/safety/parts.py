@@ -12,13 +12,16 @@ from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.entry import Entry
 from hub.safety.evacuation import Evacuations
+from hub.safety.inside import Insides
 from hub.safety.part import Ground, Part
+from hub.safety.rollcall import RollCalls
 from hub.safety.rules import Rules
 from hub.safety.search import Search
 from hub.safety.signal_cells import Signal
 from hub.safety.stations import Stations
-from hub.safety.rollcall import RollCalls
+from hub.safety.vehicles import Vehicles
 from hub.safety.warnings import Warnings
+from hub.safety.zone_sight import ZoneSight
 from hub.safety.zones import Zones
 
 
@@ -39,6 +42,8 @@ class Parts:
     entry: Entry
     rollcall: RollCalls
     evacuation: Evacuations
+    vehicles: Vehicles
+    inside: Insides
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -50,8 +55,8 @@ def make(ground: Ground) -> Parts:
     zones = Zones(ground, alarms.tell)
     warnings = Warnings(ground, zones, tell=alarms.tell)
     ground.order_desk.zone_slots = zones.slots_of
-    warnings = Warnings(ground, tell=alarms.tell)
-    entry = Entry(ground, alarms.tell)
+    sight = ZoneSight(zones, ground.units)
+    entry = Entry(ground, alarms.tell, sight)
     return Parts(
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
@@ -62,8 +67,10 @@ def make(ground: Ground) -> Parts:
         search=Search(ground),
         signal=Signal(ground),
         stations=Stations(ground, warnings.drafts, alarms.tell),
-        rules=Rules(ground, alarms.tell, alarms.open),
+        rules=Rules(ground, alarms.tell, alarms.open, sight),
         entry=entry,
-        rollcall=RollCalls(ground, entry, alarms.tell),
+        rollcall=RollCalls(ground, entry, alarms.tell, sight),
         evacuation=Evacuations(ground, entry, alarms.tell),
+        vehicles=Vehicles(ground, sight),
+        inside=Insides(ground),
     )

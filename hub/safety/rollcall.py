@@ -20,6 +20,7 @@ from hub.identity.permissions import Audience, Permission, Principal, Role
 from hub.live.events import Event
 from hub.live.outbox_desk import NAMED_MAX, OrderRefused
 from hub.live.outbox_state import Entry as Order
+from hub.live.picture import I64
 from hub.safety.condition import Condition, Input, Priority
 from hub.safety.entry import Entry, Hand
 from hub.safety.entry_team import Team
@@ -62,8 +63,8 @@ Tell = Callable[[str, Sequence[Condition], int], None]
 class ZonePeople(Protocol):
     """What roll-calls need of the zones: slots that are, or may be, inside. KeyError: no such zone."""
 
-    def inside(self, id: str) -> Sequence[int]: ...
-    def unsure(self, id: str) -> Sequence[int]: ...
+    def inside(self, zone_id: str) -> I64: ...
+    def unsure(self, zone_id: str) -> I64: ...
 
 
 class Asked(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hub.identity.permissions import ALLOWED, Principal, Role
-from hub.live.feed import EVENTS_QUEUE_MAX, RESUME_TICKS_MAX, Feed, Viewer, encode
+from hub.live.feed import EVENTS_QUEUE_MAX, MANY_UNITS, RESUME_TICKS_MAX, Feed, Viewer, encode
 from hub.live.picture import CHANNEL, Picture
 
 LI = Principal("Li", Role.MEDIC, "", ("*",), "", "s", ALLOWED[Role.MEDIC], 2**50)
@@ -227,3 +227,15 @@ def picture_of(columns: dict[str, list[Any]], n: int) -> Picture:
         picture.value[CHANNEL[field]] = columns[name]
         picture.time[CHANNEL[field]] = np.where(np.array(columns[name]) == absent, np.nan, 1.0)
     return picture
+
+
+def test_above_ten_thousand_units_ticks_are_half_as_frequent(feed: Feed, viewer: Viewer) -> None:
+    assert feed.tick_ms == 250
+    assert [feed.is_due(turn) for turn in range(4)] == [True] * 4
+    while feed.picture.n <= MANY_UNITS:
+        feed.picture.add_unit()
+    assert feed.tick_ms == 500
+    assert [feed.is_due(turn) for turn in range(4)] == [True, False, True, False]
+    drain(feed, viewer)
+    feed.greet_again(viewer, LI)
+    assert drain(feed, viewer)[0]["tick_ms"] == 500

@@ -45,6 +45,8 @@ EXPECTED: dict[tuple[str, str], str | tuple[str, ...]] = {
     ("GET", "/api/v1/units/{unit_id}"): ("picture",),
     ("GET", "/api/v1/units/{unit_id}/trail"): ("picture",),
     ("GET", "/api/v1/units/{unit_id}/series"): ("picture",),
+    ("PUT", "/api/v1/units/{unit_id}/vehicle-state"): ("dispatch", "in person"),
+    ("DELETE", "/api/v1/units/{unit_id}/vehicle-state"): ("dispatch", "in person"),
     ("GET", "/api/v1/events"): ("picture",),
     ("GET", "/api/v1/alarms"): ("picture",),
     ("GET", "/api/v1/alarms/health"): ("picture",),

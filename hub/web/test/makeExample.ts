@@ -40,7 +40,7 @@ const COLUMNS: Column[] = [
 
 const UNITS = [
   { slot: 0, id: 'u-0001', callsign: '泰山-01', kind: 'person', branch: 'fire', team: '一班', device: 1001, stale_s: 30, lost_s: 120 },
-  { slot: 7, id: 'u-0008', callsign: 'Truck 8', kind: 'vehicle', branch: 'other', team: '', device: 1008, stale_s: 60, lost_s: 300 },
+  { slot: 7, id: 'u-0008', callsign: 'Truck 8', kind: 'vehicle', branch: 'other', team: '', device: 1008, stale_s: 60, lost_s: 300, fix_device: 1008 },
   { slot: 9, id: 'mesh-a1b2c3d4', callsign: '山脊一号', kind: 'person', branch: 'other', team: '', device: 0, stale_s: 900, lost_s: 3600, reported: { source: 'mesh', by: 'u-0001' } },
 ]
 

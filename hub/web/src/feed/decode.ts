@@ -131,6 +131,7 @@ function unitMeta(u: Raw): UnitMeta {
     device: number(u.device, 'unit.device'),
     stale_s: needed(u.stale_s, 'unit.stale_s'),
     lost_s: needed(u.lost_s, 'unit.lost_s'),
+    ...(typeof u.fix_device === 'number' && { fix_device: u.fix_device }),
     ...(isRecord(u.reported) && { reported: { source: text(u.reported.source), by: text(u.reported.by) } }),
   }
 }

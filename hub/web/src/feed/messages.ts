@@ -20,6 +20,8 @@ export interface UnitMeta {
   device: number
   stale_s: number
   lost_s: number
+  /** Of a unit with several devices: the one at whose fix it is drawn. */
+  fix_device?: number
   /** It has no device of ours: by what it was heard, and the id of the unit that reports it. */
   reported?: { source: string; by: string }
 }
