@@ -1,4 +1,5 @@
 import { defineConfig, type Plugin } from 'vite'
+import { cssOf } from './src/tokens'
 
 /**
  * MapLibre carries its own home page and a help page as link targets (attribution control, missing WebGL). The page
@@ -18,13 +19,23 @@ function withoutOutsideLinks(): Plugin {
   }
 }
 
+/** The custom properties of src/tokens.ts as a style sheet, so that the page has its colours before any script runs. */
+function tokens(): Plugin {
+  const id = 'virtual:tokens.css'
+  return {
+    name: 'tokens',
+    resolveId: (wanted) => (wanted === id ? `\0${id}` : undefined),
+    load: (wanted) => (wanted === `\0${id}` ? cssOf() : undefined),
+  }
+}
+
 /** The worker is shipped as `.js`, because not every server knows that `.mjs` is JavaScript. */
 const assetName = (asset: { names: string[] }): string =>
   `assets/${(asset.names[0] ?? 'asset').replace(/\.mjs$/, '.js').replace(/^.*\//, '')}`
 
 export default defineConfig({
   base: './',
-  plugins: [withoutOutsideLinks()],
+  plugins: [tokens(), withoutOutsideLinks()],
   build: {
     outDir: '../static',
     emptyOutDir: true,

@@ -10,13 +10,12 @@ import { startKeyboard } from './keyboard'
 import { startSound } from './sound'
 import { startCommand } from '../command/command'
 import { enter } from './session'
+import 'virtual:tokens.css'
 import './style.css'
 import './safety.css'
-import { theme } from './theme'
+import { startTheme } from './theme'
 
-effect(() => {
-  document.documentElement.dataset.theme = theme.value
-})
+startTheme()
 effect(() => {
   document.documentElement.lang = lang.value === 'zh' ? 'zh-CN' : 'en'
 })
