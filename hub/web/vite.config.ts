@@ -1,5 +1,5 @@
 import { defineConfig, type Plugin } from 'vite'
-import { cssOf } from './src/tokens'
+import { cssOf } from './src/tokens.ts'
 
 /**
  * MapLibre carries its own home page and a help page as link targets (attribution control, missing WebGL). The page
