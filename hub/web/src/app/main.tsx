@@ -7,13 +7,17 @@ import { counts, door, line, start } from './core'
 import { startDetailFeed } from './detailFeed'
 import { startDiagnostics } from './diagnostics'
 import { startKeyboard } from './keyboard'
+import { startOffline } from './offline'
+import { startSettings } from './settings'
 import { startSound } from './sound'
 import { startCommand } from '../command/command'
 import { enter } from './session'
 import 'virtual:tokens.css'
 import './style.css'
 import './safety.css'
+import './shell.css'
 import { startTheme } from './theme'
+import { startTimeline } from './timeline'
 
 startTheme()
 effect(() => {
@@ -21,7 +25,7 @@ effect(() => {
 })
 effect(() => {
   const { sos } = counts.value
-  const cut = door.value === 'in' && line.value === 'cut' ? '✕ ' : ''
+  const cut = (door.value === 'in' && line.value === 'cut') || line.value === 'old' ? '✕ ' : ''
   document.title = `${cut}${sos > 0 ? `(SOS ${sos}) ` : ''}${t('app')}`
 })
 
@@ -34,10 +38,13 @@ addEventListener('hashchange', () => {
   if (location.hash.startsWith('#t=')) location.reload()
 })
 
+startSettings()
 startDiagnostics()
 startKeyboard()
 startSound()
 startCommand()
 startDetailFeed()
+startTimeline()
+startOffline()
 render(<App />, document.getElementById('app')!)
 void open()

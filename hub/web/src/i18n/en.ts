@@ -1,8 +1,10 @@
 import { enSafety } from './enSafety'
+import { enShell } from './enShell'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enSafety,
+  ...enShell,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

@@ -1,8 +1,10 @@
 /** 中文是底本：English must have exactly these keys, or the page does not compile. Words as in the project's terms. */
 import { zhSafety } from './zhSafety'
+import { zhShell } from './zhShell'
 
 export const zh = {
   ...zhSafety,
+  ...zhShell,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

@@ -21,7 +21,7 @@ const GRID_PX_MIN = 160
 const GRID_STEPS = [10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002]
 const GREY = '150,158,166'
 
-export function drawBelow(g: CanvasRenderingContext2D, view: View, now: Scene, trails: Trails, look: Look): void {
+export function drawBelow(g: CanvasRenderingContext2D, view: View, now: Scene, trails: Pick<Trails, 'get'>, look: Look): void {
   drawGrid(g, view, look)
   const shown = now.marks.filter((mark) => now.inView.has(mark.slot) || mark.selected)
   const ink = look.cut ? GREY : INKS[look.theme].trail
