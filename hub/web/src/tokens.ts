@@ -16,7 +16,7 @@ export interface Ui {
   /** A unit that is heard, and what is written on it; one that is not; and its edge. */
   full: string; 'on-full': string; hollow: string; edge: string
   /** Words in the colour of a danger, and fills that carry `on-fill`. */
-  sos: string; 'sos-fill': string; 'sos-deep': string; 'sos-seen': string; high: string; 'high-fill': string; medium: string; 'medium-fill': string
+  sos: string; 'sos-fill': string; 'sos-deep': string; 'sos-seen': string; 'sos-wash': string; 'sos-wash-selected': string; high: string; 'high-fill': string; medium: string; 'medium-fill': string
   'on-fill': string
   /** Signs of the four priorities. */
   p1: string; p2: string; p3: string; p4: string; body: string
@@ -31,7 +31,7 @@ export const UI: Record<Theme, Ui> = {
   night: {
     bg: '#14181d', panel: '#1b2026', raised: '#262d35', line: '#39434d', text: '#eef2f5', muted: '#aab5bf',
     full: '#d7e8f5', 'on-full': '#10161c', hollow: '#262d35', edge: '#b4bec8',
-    sos: '#ff6b6b', 'sos-fill': '#c8102e', 'sos-deep': '#7d0a1d', 'sos-seen': '#6b1524', high: '#ffa64d', 'high-fill': '#9a4a00', medium: '#f2d24b', 'medium-fill': '#6b5500',
+    sos: '#ff6b6b', 'sos-fill': '#c8102e', 'sos-deep': '#7d0a1d', 'sos-seen': '#6b1524', 'sos-wash': '#451a28', 'sos-wash-selected': '#5c2234', high: '#ffa64d', 'high-fill': '#9a4a00', medium: '#f2d24b', 'medium-fill': '#6b5500',
     'on-fill': '#ffffff',
     p1: '#f0384f', p2: '#e27712', p3: '#c9a20a', p4: '#2aa5bd', body: '#d05aa8',
     stale: '#e3c46a', lost: '#ffa98f', live: '#7fd6a4', focus: '#6cb8ff', selected: '#2f4257',
@@ -42,7 +42,7 @@ export const UI: Record<Theme, Ui> = {
   day: {
     bg: '#d9dee2', panel: '#f1f3f4', raised: '#ffffff', line: '#b9c2ca', text: '#151b20', muted: '#46515b',
     full: '#1d4a73', 'on-full': '#ffffff', hollow: '#f4f6f7', edge: '#4b5660',
-    sos: '#b80017', 'sos-fill': '#c8102e', 'sos-deep': '#7d0a1d', 'sos-seen': '#8f1b2d', high: '#8a3e00', 'high-fill': '#9a4a00', medium: '#6b5500', 'medium-fill': '#6b5500',
+    sos: '#b80017', 'sos-fill': '#c8102e', 'sos-deep': '#7d0a1d', 'sos-seen': '#8f1b2d', 'sos-wash': '#e9c1c7', 'sos-wash-selected': '#dfb1bf', high: '#8a3e00', 'high-fill': '#9a4a00', medium: '#6b5500', 'medium-fill': '#6b5500',
     'on-fill': '#ffffff',
     p1: '#c8102e', p2: '#b85400', p3: '#8a6c00', p4: '#0f7287', body: '#a12a7b',
     stale: '#6b4f00', lost: '#9a2d0d', live: '#0c6337', focus: '#0a5fb0', selected: '#cfe0f0',
@@ -54,7 +54,7 @@ export const UI: Record<Theme, Ui> = {
   red: {
     bg: '#000000', panel: '#0a0000', raised: '#180000', line: '#5a0000', text: '#ff0000', muted: '#f20000',
     full: '#ff0000', 'on-full': '#000000', hollow: '#0a0000', edge: '#f20000',
-    sos: '#ff0000', 'sos-fill': '#ff0000', 'sos-deep': '#5a0000', 'sos-seen': '#ee0000', high: '#ff0000', 'high-fill': '#ff0000', medium: '#ff0000', 'medium-fill': '#ff0000',
+    sos: '#ff0000', 'sos-fill': '#ff0000', 'sos-deep': '#5a0000', 'sos-seen': '#ee0000', 'sos-wash': '#180000', 'sos-wash-selected': '#200000', high: '#ff0000', 'high-fill': '#ff0000', medium: '#ff0000', 'medium-fill': '#ff0000',
     'on-fill': '#000000',
     p1: '#ff0000', p2: '#ff0000', p3: '#f20000', p4: '#f20000', body: '#f20000',
     stale: '#ff0000', lost: '#ff0000', live: '#ff0000', focus: '#ff0000', selected: '#200000',

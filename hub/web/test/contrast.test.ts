@@ -25,7 +25,7 @@ const SURFACES: Name[] = ['bg', 'panel', 'raised']
 /** [words, what they stand on] */
 const WORDS: [Name, Name][] = [
   ...(['text', 'muted', 'sos', 'high', 'stale', 'lost', 'live'] as Name[]).flatMap((word) => SURFACES.filter((s) => word === 'text' || word === 'muted' || s !== 'bg').map((surface): [Name, Name] => [word, surface])),
-  ['text', 'selected'], ['on-full', 'full'], ['panel', 'text'], ['on-past', 'past'], ['on-drill', 'drill'], ['on-drill', 'drill-stripe'], ['on-warn-yellow', 'warn-yellow'],
+  ['text', 'selected'], ['text', 'sos-wash'], ['muted', 'sos-wash'], ['text', 'sos-wash-selected'], ['on-full', 'full'], ['panel', 'text'], ['on-past', 'past'], ['on-drill', 'drill'], ['on-drill', 'drill-stripe'], ['on-warn-yellow', 'warn-yellow'],
   ...(['sos-fill', 'sos-seen', 'high-fill', 'warn-orange', 'warn-blue'] as Name[]).map((fill): [Name, Name] => ['on-fill', fill]),
 ]
 /** Shapes that say something by themselves, and edges that must be found. */

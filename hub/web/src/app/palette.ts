@@ -28,7 +28,7 @@ export const found = computed<Found[]>(() => {
   const words = typed.value.trim()
   const units = words === '' ? [] : best(roster.value, UNITS_MAX, ({ callsign, id }) => fitsAny(words, [callsign, initials(callsign), id]),
     (a, b) => RANK[a.state] - RANK[b.state] || a.place - b.place)
-  const commands = best(COMMANDS.filter((one) => one.when?.() ?? true), COMMANDS_MAX,
+  const commands = best(COMMANDS.filter((one) => one.id !== 'palette' && one.id !== 'close' && (one.when?.() ?? true)), COMMANDS_MAX,
     ({ name, id }) => fitsAny(words, [t(name), initials(say('zh', name)), say('en', name), id]), () => 0)
   return [...units.map((unit) => ({ unit })), ...commands.map((command) => ({ command }))]
 })

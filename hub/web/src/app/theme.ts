@@ -53,9 +53,19 @@ export function toggleWall(): void {
   keep(SIZE, wall.peek() ? 'on' : 'off')
 }
 
+/** The map is drawn in canvases, which the style sheet can only blow up: they are made with so many more pixels. As in shell.css. */
+const WALL_ZOOM = 1.7
+const ofScreen = Object.getOwnPropertyDescriptor(window, 'devicePixelRatio')
+
+function densify(on: boolean): void {
+  if (!ofScreen?.get) return
+  const real = ofScreen.get
+  Object.defineProperty(window, 'devicePixelRatio', { ...ofScreen, configurable: true, get: () => real.call(window) * (on ? WALL_ZOOM : 1) })
+}
+
 export function startTheme(): void {
   effect(() => {
     document.documentElement.dataset.theme = theme.value
-    document.documentElement.classList.toggle('wall', wall.value)
   })
+  effect(() => densify(wall.value))
 }

@@ -6,9 +6,9 @@
  */
 import { computed, effect, signal } from '@preact/signals'
 import { Replay, ReplayClock, SPEEDS } from '../feed/replay'
-import { liveSource, type PictureSource } from '../feed/source'
 import type { Trail, Trails } from '../feed/trails'
 import { LIVE_MS } from '../laws/line'
+import { live as liveOf, type PictureSource } from '../map/source'
 import { clock, door, ring, store } from './core'
 
 export const REWIND_MS = 30_000
@@ -16,7 +16,7 @@ const BEAT_MS = 100
 /** Nearer to now than this, a replay that plays has caught up. */
 const CAUGHT_UP_MS = 400
 
-const live = liveSource(store, clock)
+const live = liveOf(store, clock)
 const replay = signal<Replay | null>(null)
 
 export const source = computed<PictureSource>(() => replay.value ?? live)

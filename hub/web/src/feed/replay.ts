@@ -7,9 +7,9 @@
 import { decode } from './decode'
 import type { FromHub, UnitMeta } from './messages'
 import { isNaming, isPicture, type FrameSource } from './ring'
-import type { PictureSource } from './source'
 import { Store, type Table } from './store'
 import type { Trails } from './trails'
+import type { PictureSource } from '../map/source'
 
 export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64] as const
 
@@ -51,6 +51,8 @@ export class ReplayClock {
 }
 
 export class Replay implements PictureSource {
+  /** Pictures applied so far, of whichever store. */
+  ticks = 0
   private store = new Store()
   private next = -1
   /** Hub ms of the last picture that was applied. */
@@ -63,7 +65,6 @@ export class Replay implements PictureSource {
   get slots(): readonly number[] { return this.store.slots }
   get trails(): Pick<Trails, 'get'> { return this.trails_?.(this) ?? this.store.trails }
   meta(slot: number): UnitMeta | undefined { return this.store.meta(slot) }
-  slotOf(id: string): number | undefined { return this.store.slotOf(id) }
   now(): number { return this.clock.now() }
 
   /** How long before `now` the newest picture was, ms: above 2 s nothing is known of this moment. NaN: nothing at all. */
@@ -138,6 +139,7 @@ export class Replay implements PictureSource {
       case 'snap':
       case 'tick':
         this.store.applyPicture(message)
+        this.ticks += 1
         this.pictureT = t
     }
   }

@@ -38,7 +38,7 @@ export const zhShell = {
   replay_note: '框内为过去；警报、列表为实时',
   replay_gap: '此刻本屏无数据，位置为更早',
   time_span: '可回看 {age}',
-  time_none: '尚无可回看的画面',
+  time_none: '尚无可回看',
   time_value: '{t}，{age} 前',
   time_now: '实时',
   palette: '命令与单位',

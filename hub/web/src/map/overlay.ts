@@ -3,7 +3,7 @@
  *
  * Below: grid, trails, circles of doubt (2D). Middle: symbols (WebGL, or 2D without it). Above: rings, arrows, labels.
  */
-import type { PictureSource } from '../feed/source'
+import type { PictureSource } from './source'
 import { cellOf, CELL_PX, COLUMNS, dotOf, drawAtlas } from './atlas'
 import type { Ground, Theme } from './ground'
 import { Points, VERTEX_BYTES } from './points'

@@ -6,7 +6,7 @@
  * dead reckoning, whose silence says that it is where both ends predict it.
  */
 import { ABSENT, type UnitMeta } from '../feed/messages'
-import type { PictureSource } from '../feed/source'
+import type { PictureSource } from './source'
 import { ageS, contact, FLAG_RECKONED, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
 import { RANK } from '../laws/order'

@@ -7,8 +7,10 @@
 import { computed, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { clock, openAlarms, pulse, selectedId, store } from '../app/core'
+import { listOpen } from '../app/listState'
 import { openPane, pane } from '../app/pane'
 import { drawn } from '../app/shown'
+import { phone } from '../app/size'
 import { showUnit } from '../app/show'
 import { maySound, wake } from '../app/sound'
 import { t } from '../i18n'
@@ -20,9 +22,6 @@ import { PrioritySign } from './signs'
 const ROWS = 3
 /** On a phone with an open drawer one row is left, and names: else nothing could be done about it. */
 const ROWS_NARROW = 1
-const phone = matchMedia('(max-width: 700px)')
-const narrow = signal(phone.matches)
-phone.addEventListener('change', () => (narrow.value = phone.matches))
 const NAMED_MAX = 12
 const all = signal(false)
 const spoken = computed(() => openAlarms.value.filter((alarm) => alarm.priority === 1 && !isAnswered(alarm))
@@ -33,7 +32,7 @@ export function AlarmStrip() {
   // A shelf ends without a message.
   void pulse.value
   const list = rows(openAlarms.value, clock.now())
-  const most = narrow.value && (pane.value !== null || selectedId.value !== null) ? ROWS_NARROW : ROWS
+  const most = phone.value && (pane.value !== null || selectedId.value !== null || listOpen.value) ? ROWS_NARROW : ROWS
   const shelved = openAlarms.value.length - list.reduce((sum, { others }) => sum + 1 + others.length, 0)
   useEffect(() => {
     drawn([...(box.current?.querySelectorAll<HTMLElement>('[data-alarm-id]') ?? [])].map((one) => one.dataset.alarmId!))

@@ -111,7 +111,7 @@ function Now() {
   const { from, end } = shown.value
   if (!replaying.value) {
     return (
-      <span class={`time-now ${line.value}`} data-testid="time-now">
+      <span class="time-now" data-testid="time-now">
         {line.value === 'live' && <b>{t('time_now')}</b>}
         <small>{Number.isNaN(from) ? t('time_none') : t('time_span', { age: ageText((end - from) / 1000) })}</small>
       </span>

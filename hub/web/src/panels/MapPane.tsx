@@ -6,7 +6,7 @@ import { addPoint, drawing, pointer } from '../app/drawing'
 import { layers } from '../app/layers'
 import { zones } from '../app/safety'
 import { pick, setFly, setShowAll } from '../app/show'
-import { theme } from '../app/theme'
+import { theme, wall } from '../app/theme'
 import { pastBeat, replaying, source } from '../app/timeline'
 import { lang, t } from '../i18n'
 import { isAnswered, isSos } from '../laws/alarms'
@@ -20,6 +20,8 @@ import type { Position } from '../feed/safety'
 
 const plain = signal(false)
 let ground: Ground | null = null
+/** So long a new size of the page takes to reach the map. */
+const LAID_OUT_MS = 250
 
 function makeGround(container: HTMLElement): Ground {
   const probe = document.createElement('canvas').getContext('webgl2')
@@ -90,9 +92,11 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
       void pastBeat.value
       overlay.setCut(!replaying.value && line.value !== 'live')
       overlay.setAnswered(answered())
-      overlay.select(id === null ? undefined : source.value.slotOf(id))
+      overlay.select(id === null ? undefined : store.slotOf(id))
     }),
     source.subscribe((now) => overlay.setSource(now)),
+    // Nobody moves the map of a wall, so it begins with everyone in sight.
+    wall.subscribe((on) => on && setTimeout(showAll, LAID_OUT_MS)),
     effect(() => overlay.setZones({ zones: zones.value, signal: layers.value.signal, search: layers.value.search, drawing: drawing.value, pointer: pointer.value })),
     showAllOnce(),
   ]

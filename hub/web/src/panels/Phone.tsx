@@ -10,7 +10,6 @@ import { Icon, type IconName } from './icons'
 import { OrdersChip } from './OrdersDrawer'
 import { SafetyChip } from './SafetyChip'
 import { Settings } from './SettingsDrawer'
-import { Switches } from './TopBar'
 
 const ICONS: Record<PhoneTab, IconName> = { map: 'map', alarms: 'bell', people: 'people', more: 'more' }
 /** Less than this was a tap. */
@@ -67,7 +66,6 @@ export function MoreDrawer() {
         <button class="close" title={t('close')} aria-label={t('close')} onClick={() => (pane.value = null)}>✕</button>
       </div>
       <div class="more-chips"><OrdersChip /><SafetyChip /><CommandChip /></div>
-      <Switches />
       <Settings />
     </aside>
   )

@@ -4,10 +4,12 @@ import { pane } from '../app/pane'
 import { installable, install } from '../app/offline'
 import { setFormat } from '../app/settings'
 import { maySound, testTones, wake } from '../app/sound'
+import { compact } from '../app/size'
 import { setTheme, theme, toggleWall, wall } from '../app/theme'
 import { lang, setLang, t, type Key, type Lang } from '../i18n'
 import { formats, HOURS, LENGTHS, POSITIONS, type Formats } from '../laws/formats'
 import { THEMES } from '../tokens'
+import { Account } from './TopBar'
 
 /** One of a few, all in sight. */
 function Choice<T extends string>({ name, of, now, words, choose }: { name: Key; of: readonly T[]; now: T; words: (one: T) => string; choose: (one: T) => void }) {
@@ -29,6 +31,7 @@ export function Settings() {
   const form = <Name extends keyof Formats>(name: Name) => (one: Formats[Name]): void => setFormat(name, one)
   return (
     <>
+      {compact.value && <fieldset class="choice account"><legend>{t('account_part')}</legend><Account /></fieldset>}
       <Choice name="set_language" of={LANGS} now={lang.value} words={(one) => (one === 'zh' ? '中文' : 'English')} choose={setLang} />
       <Choice name="set_look" of={THEMES} now={theme.value} words={(one) => t(`look_${one}`)} choose={setTheme} />
       <Switch name="set_wall" on={wall} toggle={toggleWall} />

@@ -9,6 +9,7 @@ import { clock, counts, hello, line, oldPicture, onlineWord, pulse, silentS } fr
 import { openPane, pane, togglePane } from '../app/pane'
 import { leave, may, me, session } from '../app/session'
 import { theme, toggleTheme } from '../app/theme'
+import { compact, phone } from '../app/size'
 import { pastBeat, pastT, replaying } from '../app/timeline'
 import { leaveCommand } from '../command/command'
 import { lang, setLang, t } from '../i18n'
@@ -28,7 +29,7 @@ export function TopBar() {
       <HubTime />
       <LinkWords />
       <Counts />
-      <Switches />
+      {!phone.value && <div class="switches">{!compact.value && <Account />}<Looks /></div>}
     </header>
   )
 }
@@ -90,20 +91,28 @@ function signOutClicked(): void {
   setTimeout(() => (leaving.value = false), 4_000)
 }
 
-/** Who sits here, and what is theirs to set. On a phone it stands under "more". */
-export function Switches() {
+/** Who sits here, as what, and the way out. Where the bar has no room it stands in the settings. */
+export function Account() {
   const name = hello.value?.name ?? session.value?.name ?? ''
+  if (!name) return null
+  return (
+    <>
+      <span class="who" title={t('signed_in_as', { name })}>{name}<small>{me.value && roleWords(me.value.role)}</small></span>
+      <AdminButton />
+      <button class={leaving.value ? 'sure' : ''} data-testid="sign-out" onClick={signOutClicked}>{leaving.value ? t('sign_out_sure') : t('sign_out')}</button>
+    </>
+  )
+}
+
+function Looks() {
   const toDay = theme.value === 'night'
   const themeWords = `${t('theme_switch')}：${t(toDay ? 'to_day' : 'to_night')}`
   return (
-    <div class="switches">
-      {name && <span class="who" title={t('signed_in_as', { name })}>{name}<small>{me.value && roleWords(me.value.role)}</small></span>}
-      {name && <AdminButton />}
-      {name && <button class={leaving.value ? 'sure' : ''} data-testid="sign-out" onClick={signOutClicked}>{leaving.value ? t('sign_out_sure') : t('sign_out')}</button>}
+    <>
       <button class="square" data-testid="theme-switch" title={themeWords} aria-label={themeWords} onClick={toggleTheme}><Icon name={toDay ? 'sun' : 'moon'} /></button>
       <button class="square" data-testid="lang-switch" title={t('lang_switch')} lang={lang.value === 'zh' ? 'en' : 'zh-CN'} onClick={() => setLang(lang.value === 'zh' ? 'en' : 'zh')}>{lang.value === 'zh' ? 'EN' : '中'}<span class="spoken"> {t('to_en')}</span></button>
       <button class="square" data-testid="settings-button" title={`${t('settings')}（G）`} aria-label={t('settings')} aria-expanded={pane.value === 'settings'} onClick={() => togglePane('settings')}><Icon name="gear" /></button>
-    </div>
+    </>
   )
 }
 
