@@ -26,7 +26,7 @@ function best<T>(things: readonly T[], most: number, score: (thing: T) => number
 export const found = computed<Found[]>(() => {
   if (!paletteOpen.value) return []
   const words = typed.value.trim()
-  const units = words === '' ? [] : best(roster.value, UNITS_MAX, ({ callsign, id }) => fitsAny(words, [callsign, initials(callsign), id]),
+  const units = words === '' ? [] : best(roster.value, UNITS_MAX, ({ callsign, team }) => fitsAny(words, [callsign, initials(callsign), `${team} ${callsign}`]),
     (a, b) => RANK[a.state] - RANK[b.state] || a.place - b.place)
   const commands = best(COMMANDS.filter((one) => one.id !== 'palette' && one.id !== 'close' && (one.when?.() ?? true)), COMMANDS_MAX,
     ({ name, id }) => fitsAny(words, [t(name), initials(say('zh', name)), say('en', name), id]), () => 0)

@@ -48,8 +48,11 @@ function urgency(rank: number): number {
   return Math.min(rank, RANK.online)
 }
 
+/** Ids are long and random: a digit or two stands in most of them and means none. */
+const ID_CHARS_MIN = 4
+
 /** Whether a unit is meant by what was typed: every word stands in its callsign, the pinyin letters of it, its team or id. */
 export function matches(query: string, callsign: string, team: string, id: string): boolean {
-  const hay = `${callsign} ${initials(callsign)} ${team} ${id}`.toLowerCase()
-  return query.toLowerCase().split(/\s+/).every((word) => hay.includes(word))
+  const hay = `${callsign} ${initials(callsign)} ${team}`.toLowerCase()
+  return query.toLowerCase().split(/\s+/).every((word) => hay.includes(word) || (word.length >= ID_CHARS_MIN && id.toLowerCase().includes(word)))
 }
