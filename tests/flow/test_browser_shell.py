@@ -1,8 +1,7 @@
-"""The commander's screen as a whole, in the system's Chromium against the real hub: time, keyboard, phone, a hub that is
-away, and no sign of anything over an alarm. Leaves screenshots in tests/artifacts/ as test_browser.py does."""
+"""The commander's screen as a whole, in the system's Chromium against the real hub: time, keyboard, phone, a hub that
+is away, and nothing over an alarm. Leaves screenshots in tests/artifacts/ as test_browser.py does."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -28,13 +27,18 @@ SCREEN: dict[str, Any] = {
     "locale": "zh-CN",
     "color_scheme": "dark",
 }
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "locale": "zh-CN", "color_scheme": "dark", "is_mobile": True,
-                         "has_touch": True, "device_scale_factor": 2}  # fmt: skip
+PHONE: dict[str, Any] = {
+    **SCREEN,
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 2,
+}
 CUT = "ERR_"
 """What the console says of a connection to a hub that is not there."""
 DEVICES = range(2001, 2007)
 PASSWORD = "correct horse battery"
-LAT, LON, STEP = 366_500_000, 1_170_000_000, 20_000
+LAT, LON, STEP = 366_500_000, 1_170_000_000, 200
 AXE = Path(__file__).parents[2] / "hub" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 COVERED = """() => [...document.querySelectorAll('[data-testid=alarm-row]')].flatMap(row => {
@@ -52,6 +56,9 @@ LATE = """window.WebSocket = class extends WebSocket {
   set onmessage(take) { super.onmessage = event => setTimeout(() => take(event), window.__lateMs ?? 0) }
 }"""
 """A slow link: Chromium's own emulation leaves WebSockets alone."""
+SIZES = """() => ['.row .callsign', '.row .age', '.alarm .name', '.count b', '.clock']
+  .map(one => document.querySelector(one))
+  .map(one => parseFloat(getComputedStyle(one).fontSize) * one.currentCSSZoom)"""
 HIDE = """hidden => {
   Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })
   Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => hidden ? 'hidden' : 'visible' })
@@ -171,8 +178,8 @@ def has_password(hub: Any, role: str) -> None:
 def test_by_keyboard_from_the_door_to_an_order(
     hub: Any, field: Field, browser: Browser, opened: Callable[..., Any], artifacts: Path
 ) -> None:
-    """Not one click: sign in, find a unit in three keys, answer an alarm, give orders, change the language; and no serious
-    finding of axe on the way."""
+    """Not one click: sign in, find a unit in three keys, answer an alarm, give orders, change the language; and no
+    serious finding of axe on the way."""
     has_password(hub, "commander")
     bad: list[str] = []
     with opened(browser, hub.url, "401 (Unauthorized)", **SCREEN) as page:
@@ -194,8 +201,8 @@ def test_by_keyboard_from_the_door_to_an_order(
         expect(page.get_by_test_id("detail-callsign")).to_have_text("泰山消防-05")
 
         field.sos(2002, 11)
-        row = alarm_of(page, 0)
-        expect(row).to_contain_text("泰山消防-02")
+        row = page.get_by_test_id("alarm-row").filter(has_text="泰山消防-02")
+        expect(row).to_be_visible()
         expect(page.locator("[role=alert]").first).to_contain_text("泰山消防-02")
         page.keyboard.press("Control+k")
         uncovered(page)
@@ -217,7 +224,7 @@ def test_by_keyboard_from_the_door_to_an_order(
         words = "".join(page.locator(".topbar, .rail, .conductor").all_inner_texts()) + page.locator(
             "[aria-label]"
         ).evaluate_all("all => all.map(one => one.ariaLabel).join()")
-        assert re.findall(r"[\u4e00-\u9fff]{2,}", words.replace("泰山消防", "")) == [], words
+        assert re.findall(r"[\u4e00-\u9fff]{2,}", words.replace("泰山消防", "").replace("中文", "")) == [], words
         page.keyboard.press("d")
         page.screenshot(path=artifacts / "day-en-desk.png")
         bad += shapes(page, "day")
@@ -230,9 +237,7 @@ def test_by_keyboard_from_the_door_to_an_order(
         page.keyboard.press("r")
         page.keyboard.press("l")
         page.screenshot(path=artifacts / "night-zh-wall.png")
-        sizes = page.evaluate("() => ['.row .callsign', '.row .age', '.alarm .name', '.count b', '.clock']"
-                              ".map(one => document.querySelector(one)).map(one => parseFloat(getComputedStyle(one).fontSize)"
-                              " * (one.currentCSSZoom ?? 1))")  # fmt: skip
+        sizes = page.evaluate(SIZES)
         assert min(sizes) >= 32, f"too small for four metres: {sizes}"
     assert bad == []
 
@@ -251,13 +256,14 @@ def test_half_a_minute_back_while_somebody_calls_for_help(
         page.keyboard.press("3")
         unit = page.get_by_test_id("unit-row").first.get_attribute("data-unit-id")
         page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
 
         def drawn() -> float:
             return float(page.evaluate(f"window.__zhantu.drawn('{unit}').lat"))
 
         first = drawn()
         field.place(step=5)
-        patiently(lambda: drawn() > first + 1e-4, "it does not move")
+        patiently(lambda: drawn() > first + 5e-5, "it does not move")
         page.keyboard.press("[")
         mark = page.get_by_test_id("replay-mark")
         expect(mark).to_contain_text("回放")
@@ -265,8 +271,8 @@ def test_half_a_minute_back_while_somebody_calls_for_help(
         assert page.evaluate(f"window.__zhantu.unit('{unit}').lat") > first, "the live picture was stopped"
 
         field.sos(2003, 12)
-        row = alarm_of(page, 0)
-        expect(row).to_contain_text("泰山消防-03", timeout=2_000)
+        row = page.get_by_test_id("alarm-row").filter(has_text="泰山消防-03")
+        expect(row).to_be_visible(timeout=2_000)
         expect(mark).to_be_visible()
         uncovered(page)
         page.screenshot(path=artifacts / "night-zh-replay.png")
@@ -279,7 +285,7 @@ def test_half_a_minute_back_while_somebody_calls_for_help(
         page.keyboard.press("p")
         page.get_by_test_id("speed").select_option("64")
         expect(mark).to_have_count(0)  # it has caught up, and is live by itself
-        patiently(lambda: drawn() > first + 1e-4, "it is not of now")
+        patiently(lambda: drawn() > first + 5e-5, "it is not of now")
         box = page.get_by_test_id("track").bounding_box()
         assert box
         page.mouse.click(box["x"] + box["width"] - 40, box["y"] + box["height"] / 2)
@@ -386,10 +392,8 @@ def test_it_opens_without_a_hub_and_says_what_it_cannot_know(
     kept = page.evaluate("() => caches.keys().then(names => caches.open(names[0])).then(cache => cache.keys())"
                          ".then(all => all.length)")  # fmt: skip
     assert kept >= 15, "not the whole page"
-    assert (
-        json.loads((Path(__file__).parents[2] / "hub/static/manifest.webmanifest").read_text())["display"]
-        == "standalone"
-    )
+    manifest = page.evaluate("() => fetch('manifest.webmanifest').then(answer => answer.json())")
+    assert manifest["display"] == "standalone"
     hub.program.stop()
     again = context.new_page()
     page.close()

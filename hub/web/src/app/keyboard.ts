@@ -26,5 +26,5 @@ export function startKeyboard(): void {
 
 /** Who came to a button by the keyboard means that button; after a click the key is free for the alarm. */
 function isMeant(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target !== document.body && target.matches(':focus-visible')
+  return target instanceof HTMLElement && target.matches('button, a, summary') && target.matches(':focus-visible')
 }

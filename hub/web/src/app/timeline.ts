@@ -12,7 +12,9 @@ import { live as liveOf, type PictureSource } from '../map/source'
 import { clock, door, ring, store } from './core'
 
 export const REWIND_MS = 30_000
-const BEAT_MS = 100
+/** As often as pictures come; oftener where a replay runs ahead of them. */
+const BEAT_MS = 250
+const BEAT_FAST_MS = 100
 /** Nearer to now than this, a replay that plays has caught up. */
 const CAUGHT_UP_MS = 400
 
@@ -36,7 +38,7 @@ export const span = (): { from: number; until: number } => ({ from: ring.from, u
 export function startTimeline(): void {
   effect(() => {
     if (!replaying.value) return
-    const timer = setInterval(beat, BEAT_MS)
+    const timer = setInterval(beat, speed.value > 1 ? BEAT_FAST_MS : BEAT_MS)
     return () => clearInterval(timer)
   })
   // Who signs out leaves nothing to look back at.

@@ -7,7 +7,7 @@ export const enShell: Record<keyof typeof zhShell, string> = {
   bar_label: 'Status',
   uplink: 'Uplink {s} s',
   uplink_none: 'nobody online',
-  uplink_title: 'Nine of ten units online had their newest position at the hub within this time',
+  uplink_title: 'Half of the units online had their newest position at the hub within this time',
   lost_n: '{n} lost',
   lost_0: 'none lost',
   screen_late: 'this screen is {s} s late',

@@ -6,7 +6,7 @@ export const zhShell = {
   bar_label: '状态栏',
   uplink: '上行 {s} s',
   uplink_none: '无在线单位',
-  uplink_title: '十台在线设备中九台的最新定位在此时间内到达指挥中心',
+  uplink_title: '半数在线设备的最新定位在此时间内到达指挥中心',
   lost_n: '{n} 台失联',
   lost_0: '无失联',
   screen_late: '本屏滞后 {s} s',

@@ -5,7 +5,6 @@ import { FLAG_CLOCK_UNPROVEN } from './contact'
 /** A unit that was not heard for longer says nothing of how the link is now. */
 const HEARD_MS = 30_000
 const UNITS_MAX = 2_000
-const SHARE = 0.9
 /** Less than this is what every network does. */
 export const LATE_MS = 1_500
 /** Pictures further apart than this are worth a word: units are seen to jump. */
@@ -14,8 +13,9 @@ export const SPARSE_MS = 1_200
 interface Times { t_rx: Float64Array; t_fix: Float64Array; flags: Uint16Array }
 
 /**
- * Nine of ten units that are heard had their newest position at the hub within so many ms; NaN when nobody is heard.
- * Units of others, and clocks that nobody proved, are left out.
+ * Half of the units that are heard had their newest position at the hub within so many ms; NaN when nobody is heard. The
+ * middle one, because a row without a position makes one unit look slow. Units of others, and clocks that nobody proved,
+ * are left out.
  */
 export function uplinkMs(col: Times, slots: readonly number[], meta: (slot: number) => UnitMeta | undefined, now: number): number {
   const delays: number[] = []
@@ -27,7 +27,7 @@ export function uplinkMs(col: Times, slots: readonly number[], meta: (slot: numb
     if (delays.length === UNITS_MAX) break
   }
   delays.sort((a, b) => a - b)
-  return delays.length === 0 ? NaN : delays[Math.min(delays.length - 1, Math.floor(SHARE * delays.length))]!
+  return delays.length === 0 ? NaN : delays[Math.floor((delays.length - 1) / 2)]!
 }
 
 /** 1240 -> "1.2", 12400 -> "12". */

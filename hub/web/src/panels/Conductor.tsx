@@ -88,9 +88,9 @@ function Track() {
       {!Number.isNaN(from) && <span class="kept" style={{ left: `${placeOf(from)}%` }} />}
       {replaying.value && <span class="left-over" style={{ left: `${placeOf(at)}%` }} />}
       {ring.marks.map((mark) => (
-        <button key={mark.id} class="moment" style={{ left: `${placeOf(mark.t)}%` }} tabIndex={-1} title={clockText(mark.t)} aria-label={clockText(mark.t)} onClick={() => seek(mark.t - LEAD_MS)}>
+        <span key={mark.id} class="moment" style={{ left: `${placeOf(mark.t)}%` }} title={clockText(mark.t)} aria-hidden="true" onClick={() => seek(mark.t - LEAD_MS)}>
           <PrioritySign priority={mark.priority} size={14} />
-        </button>
+        </span>
       ))}
       {!Number.isNaN(from) && <span class="thumb" style={{ left: `${placeOf(at)}%` }} />}
     </div>

@@ -145,6 +145,8 @@ function onKey(event: KeyboardEvent): void {
   if (event.key === 'Enter') {
     event.preventDefault()
     pick(ids[here < 0 ? 0 : here]!)
+    // What was looked for is found: from here on keys are keys again, and the arrows go on through the list.
+    document.querySelector<HTMLElement>('.rows')?.focus()
   } else if (step !== 0 && pane.peek() !== 'orders') {
     event.preventDefault()
     showUnit(ids[here < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, here + step))]!)
