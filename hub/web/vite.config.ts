@@ -35,18 +35,17 @@ function tokens(): Plugin {
 
 /** The icon as PNG, and what the service worker has to know: every file of this build with its SHA-256. */
 function installable(): Plugin {
-  let folder = ''
   return {
     name: 'installable',
     apply: 'build',
-    configResolved: ({ root, build }) => void (folder = join(root, build.outDir)),
     generateBundle() {
       const svg = readFileSync(new URL('./public/icon.svg', import.meta.url), 'utf8')
       for (const [name, px, bleed] of [['icon-192', 192, false], ['icon-512', 512, false], ['icon-maskable-512', 512, true]] as const) {
         this.emitFile({ type: 'asset', fileName: `assets/${name}.png`, source: png(svg, px, bleed) })
       }
     },
-    writeBundle() {
+    writeBundle({ dir }) {
+      const folder = dir!
       const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).filter((name) => name !== 'sw.js').sort()
       const sum = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex')

@@ -57,3 +57,5 @@ worker.addEventListener('fetch', (event) => {
   if (name === undefined) return
   event.respondWith((async () => (await (await caches.open(CACHE)).match(name)) ?? whole(name))())
 })
+
+export {}
