@@ -145,7 +145,8 @@ function onKey(event: KeyboardEvent): void {
   if (event.key === 'Enter') {
     event.preventDefault()
     pick(ids[here < 0 ? 0 : here]!)
-    // What was looked for is found: from here on keys are keys again, and the arrows go on through the list.
+    // What was looked for is found: the list is whole again, and keys are keys.
+    query.value = ''
     document.querySelector<HTMLElement>('.rows')?.focus()
   } else if (step !== 0 && pane.peek() !== 'orders') {
     event.preventDefault()
