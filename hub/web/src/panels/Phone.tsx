@@ -17,6 +17,8 @@ const TAP_PX = 6
 
 export function SheetGrip() {
   const from = useRef<{ y: number; moved: boolean } | null>(null)
+  // A click follows each drag.
+  const dragged = useRef(false)
   const shareAt = (y: number, body: Element): number => {
     const { top, height: px } = body.getBoundingClientRect()
     return Math.min(0.98, Math.max(0, 1 - (y - top) / px))
@@ -33,11 +35,15 @@ export function SheetGrip() {
         held.value = shareAt(event.clientY, event.currentTarget.closest('.body')!)
       }}
       onPointerUp={() => {
-        if (from.current?.moved) letGo(held.value)
+        dragged.current = from.current?.moved ?? false
+        if (dragged.current) letGo(held.value)
         from.current = null
       }}
       onPointerCancel={() => { from.current = null; held.value = NaN }}
-      onClick={(event) => { if (event.detail === 0 || Number.isNaN(held.value)) nextHeight() }}>
+      onClick={() => {
+        if (!dragged.current) nextHeight()
+        dragged.current = false
+      }}>
       <i aria-hidden="true" />
     </button>
   )
