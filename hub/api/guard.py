@@ -28,7 +28,7 @@ COOKIE = "zhantu"
 COOKIE_TLS = "__Host-zhantu"
 """Over HTTPS: a browser takes this name only with Secure, Path=/ and no Domain, so no neighbour can plant one."""
 OPEN_PREFIXES = ("/assets/", "/map/")
-OPEN_PATHS = frozenset({"/", "/index.html", "/icon.svg"})
+OPEN_PATHS = frozenset({"/", "/index.html", "/icon.svg", "/sw.js", "/manifest.webmanifest"})
 """The screen's own files. The feed checks by itself, because a browser only sees a close code after the socket is
 accepted."""
 FEED_PATH = "/api/v1/feed"

@@ -344,6 +344,16 @@ def hub(new_hub: Callable[..., Hub]) -> Hub:
     return made
 
 
+@pytest.fixture(scope="module")
+def shared_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """One hub that runs for all tests of a module, with device 1001 on its roster."""
+    made = Hub(tmp_path_factory.mktemp("shared-hub"))
+    made.add(1001, "济南消防-01")
+    made.start()
+    yield made
+    made.program.stop()
+
+
 @pytest.fixture
 def open_hub(tmp_path: Path) -> Iterator[OpenHub]:
     """A hub beyond loopback that runs."""

@@ -1,8 +1,10 @@
 """The committed page is whole: what it names is there, and it names nothing outside the hub."""
 
 import gzip
+import hashlib
 import json
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ HARMLESS = re.compile(
 FIRST_LOAD_KIB_MAX = 500
 AT_ONCE = re.compile(r"""(?:\bfrom|\bimport)\s*["'`]\./([\w.-]+)["'`]""")
 KNOWN = re.compile(r"maplibre-gl-worker\.js$")
+LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "wrapped.js", "sw.js"}
+"""And the icons, which only an installed page asks for."""
 
 
 def test_index_names_only_files_that_exist() -> None:
@@ -63,12 +67,57 @@ def first_load() -> set[Path]:
             if path.suffix == ".js":
                 wanted += [path.parent / name for name in AT_ONCE.findall(path.read_text("utf-8"))]
     return found
+    assert sorted(names) == [
+        "Admin.js",
+        "Safety.js",
+        "icon-192.png",
+        "icon-512.png",
+        "icon-maskable-512.png",
+        "icon.svg",
+        "index.css",
+        "index.html",
+        "land.geojson",
+        "manifest.webmanifest",
+        "maplibre-gl-worker.js",
+        "maplibre.css",
+        "maplibre.js",
+        "screen.js",
+        "shandong.geojson",
+        "sw.js",
+        "wrapped.js",
+    ]
+
+
+def test_the_service_worker_knows_every_file_by_its_bytes() -> None:
+    listed = json.loads(
+        re.search(r"__FILES__ = (\{.*?\})", (STATIC / "sw.js").read_text("utf-8"), re.DOTALL)[1]
+    )  # type: ignore[index]
+    there = {
+        path.relative_to(STATIC).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in STATIC.rglob("*")
+        if path.is_file() and path.name != "sw.js"
+    }
+    assert listed == there
+
+
+def test_what_is_installed_is_there() -> None:
+    manifest = json.loads((STATIC / "manifest.webmanifest").read_text("utf-8"))
+    assert {manifest["start_url"], manifest["scope"]} == {"./"}
+    for icon in manifest["icons"]:
+        data = (STATIC / icon["src"]).read_bytes()
+        if icon["type"] == "image/png":
+            assert icon["sizes"] == "{}x{}".format(*struct.unpack(">II", data[16:24])), icon["src"]
 
 
 def test_first_load_is_small() -> None:
     first = first_load()
     assert {"screen.js", "maplibre.js", "index.css"} <= {path.name for path in first}
     assert "Admin.js" not in {path.name for path in first}, "an import() is no part of it"
+    first = [
+        path
+        for path in STATIC.rglob("*")
+        if path.is_file() and path.suffix != ".png" and path.name not in LATER
+    ]
     kib = sum(len(gzip.compress(path.read_bytes(), mtime=0)) for path in first) / 1024
     print(f"first load: {kib:.0f} KiB gzip")
     assert kib <= FIRST_LOAD_KIB_MAX

@@ -4,3 +4,4 @@
 declare module 'hls.js/light' {
   export { default } from 'hls.js'
 }
+declare module 'virtual:tokens.css'

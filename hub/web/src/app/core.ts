@@ -8,20 +8,22 @@ import { batch, signal } from '@preact/signals'
 import { Alarms } from '../feed/alarms'
 import { HubClock } from '../feed/clock'
 import type { AllClear, Commanders, FromHub, Hello, Link, Notice, OrderMessage, ReceiptsMessage, SaidMessage, TextMessage } from '../feed/messages'
+import { decode } from '../feed/decode'
+import type { Kept } from '../feed/lastPicture'
 import { Notices } from '../feed/notices'
 import { withOrder } from '../feed/orders'
+import { Ring } from '../feed/ring'
 import { FeedSocket, type Refusal } from '../feed/socket'
 import { Store } from '../feed/store'
 import { say, t as word } from '../i18n'
 import { merged, type Shown } from '../laws/alarms'
 import { contact, FLAG_SOS, isForgotten, state, type Contact, type State } from '../laws/contact'
+import { lineOf, type Line } from '../laws/line'
 import { nameOrder } from '../laws/order'
 import { clearReadiness, takeReadiness } from './readiness'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
 
-/** docs/feed.md: who has heard nothing for this long is not live. */
-export const LIVE_MS = 2_000
 const PULSE_MS = 250
 /** After a pause as long as this, trails have a hole that only the hub's log can fill. */
 const HOLE_MS = 5_000
@@ -44,11 +46,12 @@ export interface Unit {
 
 export interface Counts { total: number; online: number; stale: number; lost: number; sos: number }
 
-export type Line = 'first' | 'live' | 'cut'
 export type Door = 'opening' | 'in' | 'open_link' | 'used' | 'failed' | 'offline' | 'origin'
 
 export const clock = new HubClock(() => performance.now())
 export const store = new Store()
+/** The last minutes, to look back at. */
+export const ring = new Ring()
 const alarms = new Alarms()
 const notices = new Notices()
 export const trailFetcher = new TrailFetcher(store, clock)
@@ -77,25 +80,50 @@ export const orders = signal<OrderMessage[]>([])
 /** What wearers wrote, the newest last. */
 export const texts = signal<TextMessage[]>([])
 export const selectedId = signal<string | null>(null)
+/** The picture of an earlier visit, while no hub has been reached in this one. */
+export const oldPicture = signal<Pick<Kept, 't' | 'realm' | 'drill'> | null>(null)
 
 let pictureMono = NaN
 let pictureT = NaN
 let startMono = performance.now()
+/** When the tab came back into sight; NaN once it has its picture. */
+let backMono = NaN
 let places: number[] = []
 /** A new connection starts with no trails. */
 let trailsLost = true
 
 const feedUrl = (): string => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/feed`
-export const socket = new FeedSocket(feedUrl(), { message: take, opened: () => undefined, closed })
+export const socket = new FeedSocket(feedUrl(), { message: takeAndKeep, opened: () => undefined, closed })
 
 export function start(): void {
   startMono = performance.now()
   socket.open()
-  setInterval(beat, PULSE_MS)
+  startBeat()
   document.addEventListener('visibilitychange', () => {
     socket.setHidden(document.hidden)
+    backMono = performance.now()
     beat()
   })
+}
+
+let beating = false
+
+function startBeat(): void {
+  if (!beating) setInterval(beat, PULSE_MS)
+  beating = true
+}
+
+/** No hub: what this browser kept, at `now` by its own clock. The first greeting of a hub forgets it. */
+export function showOld(kept: Kept, now: number): void {
+  const [meta, snap] = [decode(kept.meta), decode(kept.snap)]
+  if (meta?.k !== 'meta' || snap?.k !== 'snap') return
+  store.expectAll()
+  store.applyMeta(meta)
+  store.applyPicture(snap)
+  places = placesOf()
+  clock.heard(now)
+  oldPicture.value = kept
+  startBeat()
 }
 
 export function select(id: string | null): void {
@@ -119,11 +147,18 @@ export function contactOf(slot: number): Contact {
   return contact(clock.now(), store.col.t_rx[slot]!, store.col.t_fix[slot]!, meta.stale_s, meta.lost_s)
 }
 
+/** What is seen comes first: nothing that goes wrong with the past may cost an alarm. */
+function takeAndKeep(message: FromHub, bytes: Uint8Array): void {
+  take(message)
+  ring.push(message, bytes)
+}
+
 function take(message: FromHub): void {
   // An event keeps the time at which the hub took it, and open ones are sent again to each new screen.
   if (message.k === 'snap' || message.k === 'tick') clock.heard(message.t)
   switch (message.k) {
     case 'hello':
+      oldPicture.value = null
       clock.reset()
       clock.heard(message.t)
       alarms.clear()
@@ -141,9 +176,7 @@ function take(message: FromHub): void {
       break
     case 'meta': {
       store.applyMeta(message)
-      const order = nameOrder(store.slots.map((slot) => store.meta(slot)!.callsign))
-      places = []
-      store.slots.forEach((slot, i) => (places[slot] = order[i]!))
+      places = placesOf()
       trailFetcher.selected = slotOfSelected()
       break
     }
@@ -152,6 +185,7 @@ function take(message: FromHub): void {
       const outdated = store.applyPicture(message)
       const pausedMs = performance.now() - pictureMono
       pictureMono = performance.now()
+      if (!document.hidden) backMono = NaN
       pictureT = message.t
       trailFetcher.outdated(message.k === 'snap' && (trailsLost || !(pausedMs < HOLE_MS)) ? store.slots : outdated)
       if (message.k === 'snap') trailsLost = false
@@ -205,6 +239,13 @@ function take(message: FromHub): void {
   }
 }
 
+function placesOf(): number[] {
+  const order = nameOrder(store.slots.map((slot) => store.meta(slot)!.callsign))
+  const out: number[] = []
+  store.slots.forEach((slot, i) => (out[slot] = order[i]!))
+  return out
+}
+
 /** From the feed, or as the answer to what this person did. */
 export function takeAllClear(message: AllClear): void {
   const before = allClears.peek().find(({ id }) => id === message.id)
@@ -231,7 +272,7 @@ function beat(): void {
   const quietMs = performance.now() - (Number.isNaN(pictureMono) ? startMono : pictureMono)
   const list = units()
   batch(() => {
-    line.value = Number.isNaN(pictureMono) ? 'first' : quietMs < LIVE_MS ? 'live' : 'cut'
+    line.value = lineNow()
     silentS.value = Math.floor(quietMs / 1000)
     roster.value = list
     counts.value = count(list)
@@ -241,6 +282,11 @@ function beat(): void {
     if (told.length > 0 || openNotices.peek().length > 0) openNotices.value = told
     pulse.value += 1
   })
+}
+
+function lineNow(): Line {
+  const now = performance.now()
+  return lineOf({ quietMs: now - pictureMono, open: socket.isOpen, hidden: document.hidden, backMs: now - backMono, hasOld: oldPicture.value !== null })
 }
 
 function units(): Unit[] {

@@ -1,5 +1,6 @@
 /** `window.__zhantu`: what a test, or a person with the console open, may ask the page. Described in README.md. */
-import { clock, contactOf, selectedId, store } from './core'
+import { clock, contactOf, ring, selectedId, store } from './core'
+import { source } from './timeline'
 import { ageS, state, type Contact, type State } from '../laws/contact'
 
 export interface UnitDiagnosis {
@@ -18,6 +19,10 @@ export interface Diagnostics {
   readonly selected: string | null
   hubNow(): number
   unit(id: string): UnitDiagnosis | null
+  /** Where the map draws a unit now, which in a replay is where it was; and of which moment, hub ms. */
+  drawn(id: string): { lat: number; lon: number; t: number } | null
+  /** What can be looked back at, hub ms. */
+  kept(): { from: number; until: number; bytes: number }
 }
 
 declare global {
@@ -31,7 +36,15 @@ export function startDiagnostics(): void {
     get selected() { return selectedId.peek() },
     hubNow: () => clock.now(),
     unit,
+    drawn,
+    kept: () => ({ from: ring.from, until: ring.until, bytes: ring.bytes }),
   }
+}
+
+function drawn(id: string): { lat: number; lon: number; t: number } | null {
+  const shown = source.peek()
+  const slot = shown.slots.find((one) => shown.meta(one)?.id === id)
+  return slot === undefined ? null : { lat: shown.col.lat[slot]! / 1e7, lon: shown.col.lon[slot]! / 1e7, t: shown.now() }
 }
 
 function unit(id: string): UnitDiagnosis | null {

@@ -1,45 +1,30 @@
-/** Keys that work everywhere; those of the list are the list's own. */
-import { select } from './core'
-import { query, searchBox } from './listState'
-import { answerTop } from './alarmActs'
-import { drawing, stopDrawing, undoPoint } from './drawing'
-import { pane, togglePane } from './pane'
-import { tabs } from './parts'
-import { lang, setLang } from '../i18n'
-import { toggleTheme } from './theme'
+/** Keys that work everywhere, from the table of commands; those of the list, the palette and the time line are their own. */
+import { COMMANDS, type Command } from './commands'
+import { drawing, undoPoint } from './drawing'
+
+const FIELDS = 'input, select, textarea, [contenteditable]'
+
+/** Whose the key is; undefined when it is nobody's. Letters count in either case, `+` is `=` with Shift. */
+export function commandOf(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>, inField: boolean): Command | undefined {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
+  const ctrl = event.ctrlKey || event.metaKey
+  if (event.altKey) return undefined
+  return COMMANDS.find((one) => one.key === (key === '+' ? '=' : key) && (one.ctrl ?? false) === ctrl && (one.inFields || !inField) && (one.when?.() ?? true))
+}
 
 export function startKeyboard(): void {
   document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
-    if (event.key === 'Escape') return escape()
-    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement || event.target instanceof HTMLTextAreaElement) return
-    if (event.key === '/') {
-      event.preventDefault()
-      searchBox.current?.focus()
-      searchBox.current?.select()
-    } else if (event.key === ' ') answer(event)
-    else if (event.key === 'Backspace' && drawing.value) undoPoint()
-    else if (event.key.toLowerCase() === 'o') togglePane('orders')
-    else if (event.key.toLowerCase() === 'a') togglePane('alarms')
-    else if (event.key.toLowerCase() === 'k') togglePane('links')
-    else if (event.key.toLowerCase() === 's' && tabs().length > 0) togglePane('safety')
-    else if (event.key.toLowerCase() === 'l') setLang(lang.value === 'zh' ? 'en' : 'zh')
-    else if (event.key.toLowerCase() === 'd') toggleTheme()
+    if (event.isComposing || event.defaultPrevented) return
+    const { target } = event
+    const inField = target instanceof HTMLElement && target.matches(FIELDS)
+    if (event.key === 'Backspace' && !inField && drawing.value) return undoPoint()
+    const command = commandOf(event, inField)
+    if (!command || (event.key === ' ' && isMeant(target))) return
+    if (command.run() !== false) event.preventDefault()
   })
 }
 
 /** Who came to a button by the keyboard means that button; after a click the key is free for the alarm. */
-function answer(event: KeyboardEvent): void {
-  const { target } = event
-  if (target instanceof HTMLElement && target !== document.body && target.matches(':focus-visible')) return
-  if (answerTop()) event.preventDefault()
-}
-
-/** First what lies over the map, then the search, then the selection: one key, one step back. */
-function escape(): void {
-  if (drawing.value) stopDrawing()
-  else if (pane.value !== null) pane.value = null
-  else if (query.value !== '') query.value = ''
-  else if (document.activeElement === searchBox.current) searchBox.current?.blur()
-  else select(null)
+function isMeant(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches('button, a, summary') && target.matches(':focus-visible')
 }

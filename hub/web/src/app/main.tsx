@@ -7,24 +7,27 @@ import { counts, door, line, start } from './core'
 import { startDetailFeed } from './detailFeed'
 import { startDiagnostics } from './diagnostics'
 import { startKeyboard } from './keyboard'
+import { startOffline } from './offline'
+import { startSettings } from './settings'
 import { startSound } from './sound'
 import { startCommand } from '../command/command'
 import { enter } from './session'
+import 'virtual:tokens.css'
 import './style.css'
 import './readiness.css'
 import './safety.css'
 import './boards.css'
-import { theme } from './theme'
+import './shell.css'
+import { startTheme } from './theme'
+import { startTimeline } from './timeline'
 
-effect(() => {
-  document.documentElement.dataset.theme = theme.value
-})
+startTheme()
 effect(() => {
   document.documentElement.lang = lang.value === 'zh' ? 'zh-CN' : 'en'
 })
 effect(() => {
   const { sos } = counts.value
-  const cut = door.value === 'in' && line.value === 'cut' ? '✕ ' : ''
+  const cut = (door.value === 'in' && line.value === 'cut') || line.value === 'old' ? '✕ ' : ''
   document.title = `${cut}${sos > 0 ? `(SOS ${sos}) ` : ''}${t('app')}`
 })
 
@@ -37,10 +40,13 @@ addEventListener('hashchange', () => {
   if (location.hash.startsWith('#t=')) location.reload()
 })
 
+startSettings()
 startDiagnostics()
 startKeyboard()
 startSound()
 startCommand()
 startDetailFeed()
+startTimeline()
+startOffline()
 render(<App />, document.getElementById('app')!)
 void open()

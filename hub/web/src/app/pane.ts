@@ -1,4 +1,4 @@
-/** What stands beside or over the map: the drawer of command, orders, alarms or safety, or the administration. Alarms stay above either. */
+/** What stands beside or over the map: the drawer of command, orders, alarms, safety, settings or help, or the administration. Alarms stay above either. */
 import { signal } from '@preact/signals'
 import { listOpen } from './listState'
 
@@ -8,7 +8,7 @@ export type Page = (typeof PAGES)[number]
 export const TABS = ['air', 'roll', 'evacuation', 'zones', 'warnings', 'stations', 'rules', 'coverage'] as const
 /** A tab of the safety drawer. */
 export type Tab = (typeof TABS)[number]
-export type Pane = 'command' | 'orders' | 'alarms' | 'safety' | 'links' | 'admin'
+export type Pane = 'command' | 'orders' | 'alarms' | 'safety' | 'links' | 'settings' | 'help' | 'more' | 'admin'
 
 export const pane = signal<null | Pane>(null)
 export const tab = signal<Tab>('air')

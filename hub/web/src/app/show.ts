@@ -5,11 +5,19 @@ import { pane } from './pane'
 import { choose } from './targets'
 
 let fly: (lon: number, lat: number) => void = () => undefined
+let all: () => void = () => undefined
 
 /** The map says how one flies to a place, once it stands. */
 export function setFly(how: typeof fly): void {
   fly = how
 }
+
+export function setShowAll(how: typeof all): void {
+  all = how
+}
+
+/** Everyone with a position. */
+export const showAll = (): void => all()
 
 /** A click on list or map: while orders are given, that unit is one more to be told, and is not opened over them. */
 export function pick(id: string): void {

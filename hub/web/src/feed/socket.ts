@@ -19,7 +19,8 @@ export const CLOSE_WRONG_ORIGIN = 4403
 export type Refusal = 'signed_out' | 'wrong_origin'
 
 export interface Listener {
-  message(message: FromHub): void
+  /** `bytes`: as they came, to be kept by whoever wants to look back. */
+  message(message: FromHub, bytes: Uint8Array): void
   opened(): void
   /** `refusal`: coming back alone is of no use, a person has to act. */
   closed(refusal: Refusal | null): void
@@ -27,6 +28,8 @@ export interface Listener {
 
 export class FeedSocket {
   bad = 0
+  /** When the next attempt begins, `performance.now()`; NaN while one is under way or the line stands. */
+  nextTryMono = NaN
   private socket: WebSocket | null = null
   private pauseMs = PAUSE_FIRST_MS
   private timer = 0
@@ -45,6 +48,7 @@ export class FeedSocket {
   open(): void {
     this.stopped = false
     clearTimeout(this.timer)
+    this.nextTryMono = NaN
     const socket = new WebSocket(this.url)
     socket.binaryType = 'arraybuffer'
     this.socket = socket
@@ -68,6 +72,15 @@ export class FeedSocket {
     this.socket?.close()
   }
 
+  get isOpen(): boolean {
+    return this.socket?.readyState === WebSocket.OPEN
+  }
+
+  /** A person does not want to wait. */
+  tryNow(): void {
+    if (this.socket === null && !this.stopped) this.open()
+  }
+
   private onOpen(): void {
     this.gapExpected = true
     this.listener.opened()
@@ -82,7 +95,7 @@ export class FeedSocket {
       const message = decode(data)
       if (message === null) return
       this.checkSeq(message)
-      this.listener.message(message)
+      this.listener.message(message, new Uint8Array(data))
     } catch (error) {
       if (!(error instanceof FeedError)) throw error
       this.bad += 1
@@ -117,7 +130,9 @@ export class FeedSocket {
     if (refusal) this.stopped = true
     this.listener.closed(refusal)
     if (this.stopped) return
-    this.timer = window.setTimeout(() => this.open(), this.pauseMs * (0.5 + Math.random()))
+    const pauseMs = this.pauseMs * (0.5 + Math.random())
+    this.nextTryMono = performance.now() + pauseMs
+    this.timer = window.setTimeout(() => this.open(), pauseMs)
     this.pauseMs = Math.min(PAUSE_MAX_MS, this.pauseMs * 2)
   }
 

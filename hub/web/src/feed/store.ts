@@ -11,7 +11,7 @@ import { FeedError } from './decode'
 const SLOTS_MAX = 262_144
 const GROW = 1024
 
-interface Table {
+export interface Table {
   t_fix: Float64Array
   t_rx: Float64Array
   lat: Int32Array

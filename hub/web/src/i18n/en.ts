@@ -4,6 +4,7 @@ import { enRules } from './enRules'
 import { enEntry } from './enEntry'
 import { enSafety } from './enSafety'
 import { enZones } from './enZones'
+import { enShell } from './enShell'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
@@ -13,6 +14,7 @@ export const en: Record<Key, string> = {
   ...enZones,
   ...enRules,
   ...enEntry,
+  ...enShell,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

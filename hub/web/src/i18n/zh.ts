@@ -5,6 +5,7 @@ import { zhRules } from './zhRules'
 import { zhEntry } from './zhEntry'
 import { zhSafety } from './zhSafety'
 import { zhZones } from './zhZones'
+import { zhShell } from './zhShell'
 
 export const zh = {
   ...zhReadiness,
@@ -13,6 +14,7 @@ export const zh = {
   ...zhZones,
   ...zhRules,
   ...zhEntry,
+  ...zhShell,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

@@ -1,5 +1,6 @@
 /** The order of the list: who is in danger first, then who is silent, then by name. */
 import type { State } from './contact'
+import { initials } from './pinyin'
 
 export const RANK: Record<State, number> = { sos: 0, mandown: 1, lost: 2, stale: 3, online: 4, unheard: 5 }
 
@@ -47,8 +48,11 @@ function urgency(rank: number): number {
   return Math.min(rank, RANK.online)
 }
 
-/** Whether a unit is meant by what was typed: every word stands in its callsign, team or id. */
+/** Ids are long and random: a digit or two stands in most of them and means none. */
+const ID_CHARS_MIN = 4
+
+/** Whether a unit is meant by what was typed: every word stands in its callsign, the pinyin letters of it, its team or id. */
 export function matches(query: string, callsign: string, team: string, id: string): boolean {
-  const hay = `${callsign} ${team} ${id}`.toLowerCase()
-  return query.toLowerCase().split(/\s+/).every((word) => hay.includes(word))
+  const hay = `${callsign} ${initials(callsign)} ${team}`.toLowerCase()
+  return query.toLowerCase().split(/\s+/).every((word) => hay.includes(word) || (word.length >= ID_CHARS_MIN && id.toLowerCase().includes(word)))
 }

@@ -1,4 +1,5 @@
-/** Numbers as a person reads them; the same in every language. */
+/** Numbers as a person reads them; the same in every language, in the forms that the reader has set. */
+import { formats } from './formats'
 
 const two = (n: number): string => String(n).padStart(2, '0')
 
@@ -12,9 +13,12 @@ export function ageText(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${two(Math.floor(s / 3600) % 24)} h`
 }
 
-/** 9.25 -> "9 m", 1840 -> "1.8 km". */
+const METRES_A_MILE = 1852
+
+/** 9.25 -> "9 m", 1840 -> "1.8 km", or "0.99 nmi" where that is set. */
 export function metresText(metres: number): string {
   if (!Number.isFinite(metres)) return '—'
+  if (formats.value.length === 'nautical' && metres >= METRES_A_MILE / 10) return `${(metres / METRES_A_MILE).toFixed(metres < 10 * METRES_A_MILE ? 2 : 0)} nmi`
   if (metres < 1000) return `${metres < 10 ? Number(metres.toFixed(1)) : Math.round(metres)} m`
   return `${(metres / 1000).toFixed(metres < 10_000 ? 1 : 0)} km`
 }
@@ -25,17 +29,31 @@ export function dayClockText(t: number, now: number): string {
   return d.toDateString() === today.toDateString() ? clockText(t) : `${two(d.getMonth() + 1)}-${two(d.getDate())} ${clockText(t)}`
 }
 
-/** Hub time as the time of day of the reader's time zone. */
+/** 1.4 m/s, or 2.7 kn where that is set. */
+export function speedText(mps: number): string {
+  return formats.value.length === 'nautical' ? `${((mps * 3600) / METRES_A_MILE).toFixed(1)} kn` : `${mps.toFixed(1)} m/s`
+}
+
+/** Hub time as the time of day of the reader's time zone, or of UTC with a Z where that is set. */
 export function clockText(t: number): string {
   if (!Number.isFinite(t)) return '--:--:--'
   const d = new Date(t)
+  if (formats.value.hours === 'utc') return `${d.toISOString().slice(11, 19)}Z`
   return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`
 }
 
+/** 36.65 -> "36.650000° N" or "36°39′00.00″ N". */
+function angleText(degrees: number, plus: string, minus: string): string {
+  const side = degrees < 0 ? minus : plus
+  if (formats.value.position === 'deg') return `${Math.abs(degrees).toFixed(6)}° ${side}`
+  // In hundredths of a second first, so that 59.996″ never reads as 60.
+  const hundredths = Math.round(Math.abs(degrees) * 360_000)
+  const seconds = (hundredths % 6_000) / 100
+  return `${Math.floor(hundredths / 360_000)}°${two(Math.floor(hundredths / 6_000) % 60)}′${seconds.toFixed(2).padStart(5, '0')}″ ${side}`
+}
+
 export function positionText(lat: number, lon: number): string {
-  const side = (value: number, plus: string, minus: string): string =>
-    `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`
-  return `${side(lat, 'N', 'S')}, ${side(lon, 'E', 'W')}`
+  return `${angleText(lat, 'N', 'S')}, ${angleText(lon, 'E', 'W')}`
 }
 
 /** A value of the catalog with its unit. Crews know cylinders in MPa: 21400 kPa -> "21.4 MPa". */

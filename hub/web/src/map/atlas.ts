@@ -1,7 +1,7 @@
 /** Every symbol of the map in one image, drawn at start and when the theme changes. */
 import { BRANCHES, KINDS, type Branch, type Kind } from '../feed/messages'
 import type { Contact } from '../laws/contact'
-import type { Theme } from './ground'
+import { SYMBOL_COLOURS, type SymbolColours, type Theme } from '../tokens'
 import { BRANCH_GLYPHS, KIND_FRAMES, REPORTED_SCALE } from './glyphs'
 
 export const CELL_PX = 40
@@ -13,13 +13,6 @@ const DOTS_AT = KINDS.length * BRANCHES.length * DRAWN.length
 const REPORTED_AT = DOTS_AT + DRAWN.length
 const CELLS = REPORTED_AT + KINDS.length * DRAWN.length
 export const ROWS = Math.ceil(CELLS / COLUMNS)
-
-export interface SymbolColours { full: string; onFull: string; hollow: string; line: string; ink: string; edge: string }
-
-export const SYMBOL_COLOURS: Record<Theme, SymbolColours> = {
-  night: { full: '#d7e8f5', onFull: '#10161c', hollow: '#262d35', line: '#b4bec8', ink: '#eef2f5', edge: '#0b0e12' },
-  day: { full: '#1d4a73', onFull: '#ffffff', hollow: '#f4f6f7', line: '#4b5660', ink: '#20282f', edge: '#ffffff' },
-}
 
 export function cellOf(kind: Kind, branch: Branch, contact: Contact, reported = false): number {
   if (reported) return REPORTED_AT + KINDS.indexOf(kind) * DRAWN.length + drawn(contact)

@@ -3,9 +3,11 @@
  * without WebGL; a further one (another projection, a site plan) needs these functions and nothing else.
  */
 import type { Lang } from '../i18n'
+import type { Theme } from '../tokens'
 import type { Bounds, View } from './view'
 
-export type Theme = 'night' | 'day'
+export { GROUND_COLOURS } from '../tokens'
+export type { Theme }
 
 export interface Ground {
   view(): View
@@ -19,13 +21,6 @@ export interface Ground {
   onClick(click: (x: number, y: number) => void): void
   onHover(hover: (x: number, y: number) => void): void
   setPointer(on: boolean): void
-}
-
-export interface GroundColours { sea: string; land: string; city: string; line: string; label: string; halo: string; grid: string }
-
-export const GROUND_COLOURS: Record<Theme, GroundColours> = {
-  night: { sea: '#12161b', land: '#1b2026', city: '#20262d', line: '#3d4751', label: '#8d99a5', halo: '#1b2026', grid: 'rgba(255,255,255,0.05)' },
-  day: { sea: '#d3dade', land: '#e6e8ea', city: '#eff1f2', line: '#b3bcc4', label: '#5a6570', halo: '#eff1f2', grid: 'rgba(0,0,0,0.06)' },
 }
 
 export const LAND_URL = 'map/land.geojson'

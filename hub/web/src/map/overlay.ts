@@ -3,8 +3,7 @@
  *
  * Below: grid, trails, circles of doubt (2D). Middle: symbols (WebGL, or 2D without it). Above: rings, arrows, labels.
  */
-import type { HubClock } from '../feed/clock'
-import type { Store } from '../feed/store'
+import type { PictureSource } from './source'
 import { cellOf, CELL_PX, COLUMNS, dotOf, drawAtlas } from './atlas'
 import type { Ground, Theme } from './ground'
 import { Points, VERTEX_BYTES } from './points'
@@ -34,8 +33,7 @@ export class Overlay {
   constructor(
     container: HTMLElement,
     private readonly ground: Ground,
-    private readonly store: Store,
-    private readonly clock: HubClock,
+    private source: PictureSource,
     theme: Theme,
   ) {
     const layer = (name: string): HTMLCanvasElement => {
@@ -72,6 +70,12 @@ export class Overlay {
     return this.now.marks
   }
 
+  /** Another picture: of now, or of a moment before. */
+  setSource(source: PictureSource): void {
+    this.source = source
+    this.refresh()
+  }
+
   setTheme(theme: Theme): void {
     this.look = { ...this.look, theme }
     this.newAtlas()
@@ -103,7 +107,7 @@ export class Overlay {
     requestAnimationFrame(() => {
       this.waiting = false
       if (this.atlasDpr !== devicePixelRatio) this.newAtlas()
-      this.now = scene(this.store, this.clock.now(), this.ground.view(), this.selectedSlot)
+      this.now = scene(this.source, this.source.now(), this.ground.view(), this.selectedSlot)
       this.fillVertices()
       this.draw()
     })
@@ -165,7 +169,7 @@ export class Overlay {
     this.look.blinkOn = still || Math.floor(performance.now() / 500) % 2 === 0
     const bottom = cleared(this.below, view, dpr)
     drawZones(bottom, view, this.zoned, this.look.theme)
-    drawBelow(bottom, view, this.now, this.store.trails, this.look)
+    drawBelow(bottom, view, this.now, this.source.trails, this.look)
     if (this.points) this.points.draw(view, dpr, this.look.cut ? 1 : 0)
     const top = cleared(this.above, view, dpr)
     if (!this.points) this.drawByCanvas(top, view)

@@ -6,7 +6,7 @@
  * dead reckoning, whose silence says that it is where both ends predict it.
  */
 import { ABSENT, type UnitMeta } from '../feed/messages'
-import type { Store } from '../feed/store'
+import type { PictureSource } from './source'
 import { ageS, contact, FLAG_RECKONED, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
 import { RANK } from '../laws/order'
@@ -44,7 +44,7 @@ const COVER_MAX = 0.35
 const MOVING_DMPS = 5
 const MARGIN_PX = 40
 
-export function scene(store: Store, now: number, view: View, selectedSlot: number | undefined): Scene {
+export function scene(store: PictureSource, now: number, view: View, selectedSlot: number | undefined): Scene {
   const marks: Mark[] = []
   const inView = new Set<number>()
   for (const slot of store.slots) {
@@ -59,7 +59,7 @@ export function scene(store: Store, now: number, view: View, selectedSlot: numbe
   return { marks, inView, crowded: inView.size > CROWD || cover > COVER_MAX, at: now }
 }
 
-function markOf(store: Store, slot: number, now: number, selectedSlot: number | undefined): Mark | null {
+function markOf(store: PictureSource, slot: number, now: number, selectedSlot: number | undefined): Mark | null {
   const { t_fix, t_rx, lat, lon, hacc, speed, course, flags } = store.col
   if (Number.isNaN(t_fix[slot]!)) return null
   const meta = store.meta(slot)!

@@ -1,20 +1,14 @@
 /** Everything of the overlay that is a line, a circle or a word. Called by `overlay.ts` with canvases in CSS pixels. */
 import type { Trail, Trails } from '../feed/trails'
 import { ageText, metresText } from '../laws/words'
-import { FONT, GROUND_COLOURS, type Theme } from './ground'
+import { GROUND_COLOURS, INKS, type Theme } from '../tokens'
+import { FONT } from './ground'
 import { octagon } from './glyphs'
 import type { Mark, Scene } from './scene'
 import { latOf, lonOf, mercatorX, mercatorY, pxPerMetre, screenX, screenY, type View } from './view'
 
 /** `answered`: slots whose call for help somebody has answered; only the others blink. */
 export interface Look { theme: Theme; cut: boolean; blinkOn: boolean; answered: ReadonlySet<number> }
-
-interface Inks { text: string; halo: string; muted: string; trail: string; doubt: string; selected: string; sos: string; high: string }
-
-const INKS: Record<Theme, Inks> = {
-  night: { text: '#eef2f5', halo: '#12161b', muted: '#c3ccd4', trail: '143,196,232', doubt: '195,214,228', selected: '#ffffff', sos: '#ff3b3b', high: '#ff9a2e' },
-  day: { text: '#151b20', halo: '#f4f6f7', muted: '#39434c', trail: '23,84,138', doubt: '40,70,98', selected: '#0b1116', sos: '#d00018', high: '#b85400' },
-}
 
 const LABELS_MAX = 300
 const TRAILS_MAX = 300
@@ -27,7 +21,7 @@ const GRID_PX_MIN = 160
 const GRID_STEPS = [10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002]
 const GREY = '150,158,166'
 
-export function drawBelow(g: CanvasRenderingContext2D, view: View, now: Scene, trails: Trails, look: Look): void {
+export function drawBelow(g: CanvasRenderingContext2D, view: View, now: Scene, trails: Pick<Trails, 'get'>, look: Look): void {
   drawGrid(g, view, look)
   const shown = now.marks.filter((mark) => now.inView.has(mark.slot) || mark.selected)
   const ink = look.cut ? GREY : INKS[look.theme].trail
@@ -263,7 +257,7 @@ function drawLabels(g: CanvasRenderingContext2D, view: View, now: Scene, look: L
     if (!must && taken.some((other) => overlaps(box, other))) continue
     taken.push(box)
     room -= 1
-    const plate = mark.state === 'sos' ? '#c8102e' : mark.state === 'mandown' ? '#9a4a00' : undefined
+    const plate = mark.state === 'sos' ? inks['sos-plate'] : mark.state === 'mandown' ? inks['high-plate'] : undefined
     lines.forEach((line, row) => {
       const middle = y + 18 * (row - (lines.length - 1) / 2) + (plate && row > 0 ? 3 : 0)
       label(g, x, middle, line, look, { ink: row === 1 ? inks.muted : inks.text, bold: true, plate: row === 0 ? plate : undefined })
@@ -294,7 +288,7 @@ function label(g: CanvasRenderingContext2D, x: number, y: number, text: string, 
   if (style.plate) {
     g.fillStyle = style.plate
     g.fillRect(x - 5, y - 11, widthOf(g, text) + 10, 21)
-    g.fillStyle = '#ffffff'
+    g.fillStyle = INKS[look.theme]['on-plate']
   } else {
     g.lineWidth = 3.5
     g.lineJoin = 'round'

@@ -6,7 +6,8 @@
 import type { Layer } from '../app/layers'
 import type { Geometry, Position, ZoneMessage } from '../feed/safety'
 import { circleRing, radiusM, type Drawing } from '../laws/drawing'
-import { FONT, type Theme } from './ground'
+import { ZONE_INKS as INKS, type Theme } from '../tokens'
+import { FONT } from './ground'
 import { mercatorX, mercatorY, screenX, screenY, type View } from './view'
 
 export interface ZoneScene {
@@ -17,10 +18,6 @@ export interface ZoneScene {
   pointer: Position | null
 }
 
-const INKS: Record<Theme, { danger: string; cordon: string; warning: string; safe: string; plain: string; text: string; halo: string; hand: string }> = {
-  night: { danger: '255,106,90', cordon: '255,166,77', warning: '226,196,106', safe: '99,194,125', plain: '150,172,192', text: '#dfe6ec', halo: '#12161b', hand: '#6cb8ff' },
-  day: { danger: '192,0,24', cordon: '148,67,0', warning: '115,86,0', safe: '20,110,55', plain: '66,88,108', text: '#1d262d', halo: '#f4f6f7', hand: '#0a5fb0' },
-}
 /** What a kind of zone is drawn like; all others plain. */
 const LIKE: Record<string, 'danger' | 'cordon' | 'warning' | 'safe'> = {
   danger: 'danger', no_go: 'danger', hot: 'danger', warm: 'cordon', cordon: 'cordon', warning: 'warning', safe: 'safe', assembly: 'safe',

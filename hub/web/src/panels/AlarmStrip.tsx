@@ -7,12 +7,14 @@
 import { computed, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { clock, openAlarms, pulse, selectedId, store } from '../app/core'
+import { listOpen } from '../app/listState'
 import { openPane, pane } from '../app/pane'
 import { drawn } from '../app/shown'
+import { phone } from '../app/size'
 import { showUnit } from '../app/show'
 import { maySound, wake } from '../app/sound'
 import { t } from '../i18n'
-import { isAnswered, rows, type Row } from '../laws/alarms'
+import { isAnswered, isCalling, rows, type Row } from '../laws/alarms'
 import { AlarmRow } from './AlarmRow'
 import { namesOf, wordsOf } from './alarmWords'
 import { PrioritySign } from './signs'
@@ -20,27 +22,28 @@ import { PrioritySign } from './signs'
 const ROWS = 3
 /** On a phone with an open drawer one row is left, and names: else nothing could be done about it. */
 const ROWS_NARROW = 1
-const phone = matchMedia('(max-width: 700px)')
-const narrow = signal(phone.matches)
-phone.addEventListener('change', () => (narrow.value = phone.matches))
 const NAMED_MAX = 12
 const all = signal(false)
-const spoken = computed(() => openAlarms.value.filter((alarm) => alarm.priority === 1 && !isAnswered(alarm))
-  .map((alarm) => t('say_alarm', { callsign: namesOf(alarm), cause: wordsOf(alarm) })).join('；'))
+/** One sentence each; a screen reader breaks off for who is in danger, and waits its turn for the rest. */
+const spokenOf = (grave: boolean): string => openAlarms.value.filter((alarm) => (alarm.priority === 1) === grave && isCalling(alarm, clock.now()))
+  .map((alarm) => t('say_alarm', { callsign: namesOf(alarm), cause: wordsOf(alarm) })).join('；')
+const spoken = computed(() => spokenOf(true))
+const spokenLater = computed(() => spokenOf(false))
 
 export function AlarmStrip() {
   const box = useRef<HTMLElement>(null)
   // A shelf ends without a message.
   void pulse.value
   const list = rows(openAlarms.value, clock.now())
-  const most = narrow.value && (pane.value !== null || selectedId.value !== null) ? ROWS_NARROW : ROWS
+  const most = phone.value && (pane.value !== null || selectedId.value !== null || listOpen.value) ? ROWS_NARROW : ROWS
   const shelved = openAlarms.value.length - list.reduce((sum, { others }) => sum + 1 + others.length, 0)
   useEffect(() => {
     drawn([...(box.current?.querySelectorAll<HTMLElement>('[data-alarm-id]') ?? [])].map((one) => one.dataset.alarmId!))
   })
   return (
-    <section ref={box} class={`alarms ${all.value ? 'all' : ''}`} aria-label={t('alarms')}>
+    <section ref={box} tabIndex={-1} class={`alarms ${all.value ? 'all' : ''}`} aria-label={t('alarms')}>
       <div class="spoken" role="alert" aria-live="assertive">{spoken}</div>
+      <div class="spoken" role="status" aria-live="polite">{spokenLater}</div>
       <div class="alarm-rows">
         {(all.value ? list : list.slice(0, most)).map((row) => <AlarmRow key={row.alarm.id} row={row} />)}
       </div>

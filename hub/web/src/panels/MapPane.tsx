@@ -1,14 +1,16 @@
 /** The map's place in the page: makes ground and overlay, and hands them what changes. */
 import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import { clock, line, openAlarms, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
+import { line, openAlarms, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
 import { addPoint, drawing, pointer } from '../app/drawing'
 import { layers } from '../app/layers'
 import { zones } from '../app/safety'
-import { pick, setFly } from '../app/show'
-import { theme } from '../app/theme'
+import { pick, setFly, setShowAll } from '../app/show'
+import { theme, wall } from '../app/theme'
+import { pastBeat, replaying, source } from '../app/timeline'
 import { lang, t } from '../i18n'
 import { isAnswered, isSos } from '../laws/alarms'
+import { ReplayMark } from './Conductor'
 import type { Ground } from '../map/ground'
 import { MaplibreGround } from '../map/maplibreGround'
 import { Overlay } from '../map/overlay'
@@ -19,6 +21,8 @@ import type { Position } from '../feed/safety'
 
 const plain = signal(false)
 let ground: Ground | null = null
+/** So long a new size of the page takes to reach the map. */
+const LAID_OUT_MS = 250
 
 function makeGround(container: HTMLElement): Ground {
   const probe = document.createElement('canvas').getContext('webgl2')
@@ -58,8 +62,9 @@ export function showAll(): boolean {
 function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
   const made = makeGround(groundBox)
   ground = made
-  const overlay = new Overlay(box, made, store, clock, theme.peek())
+  const overlay = new Overlay(box, made, source.peek(), theme.peek())
   setFly((lon, lat) => made.flyTo(lon, lat))
+  setShowAll(showAll)
   trailFetcher.inView = () => overlay.inView
   trailFetcher.onChange = () => overlay.refresh()
   const place = (x: number, y: number): Position => {
@@ -70,7 +75,7 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
     if (drawing.peek()) return addPoint(place(x, y))
     const slot = overlay.pick(x, y)
     if (slot === undefined) select(null)
-    else pick(store.meta(slot)!.id)
+    else pick(source.peek().meta(slot)!.id)
   })
   made.onHover((x, y) => {
     if (drawing.peek()) pointer.value = place(x, y)
@@ -85,10 +90,14 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
     effect(() => {
       void pulse.value
       const id = selectedId.value
-      overlay.setCut(line.value !== 'live')
+      void pastBeat.value
+      overlay.setCut(!replaying.value && line.value !== 'live')
       overlay.setAnswered(answered())
       overlay.select(id === null ? undefined : store.slotOf(id))
     }),
+    source.subscribe((now) => overlay.setSource(now)),
+    // Nobody moves the map of a wall, so it begins with everyone in sight.
+    wall.subscribe((on) => on && setTimeout(showAll, LAID_OUT_MS)),
     effect(() => overlay.setZones({ zones: zones.value, signal: layers.value.signal, search: layers.value.search, drawing: drawing.value, pointer: pointer.value })),
     showAllOnce(),
   ]
@@ -120,6 +129,7 @@ export function MapPane() {
           <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" /><circle cx="10" cy="10" r="2.5" /></svg>
         </button>
       </div>
+      <ReplayMark />
       <p class="map-note">{t('map_note')}{plain.value && ` · ${t('map_plain')}`}</p>
       {roster.value.length === 0 && line.value === 'live' && <p class="empty">{t('empty')}</p>}
       <VideoWall />

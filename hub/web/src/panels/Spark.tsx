@@ -5,13 +5,13 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { Series } from '../api/http'
 import { theme } from '../app/theme'
+import { SPARK_INKS } from '../tokens'
 
 const HEIGHT_PX = 44
 /** Where on the common axis the pointer stands, hub ms; null: nowhere. All curves tell their value there. */
 export const cursorAt = signal<number | null>(null)
 /** A line over a longer silence would claim to know what was between. */
 const GAP_MS = 60_000
-const INK = { night: ['#9fc9e6', 'rgba(159,201,230,0.25)'], day: ['#1d5c92', 'rgba(29,92,146,0.2)'] } as const
 
 export function Spark({ series, fromMs, toMs }: { series: Series; fromMs: number; toMs: number }) {
   const box = useRef<HTMLDivElement>(null)
@@ -19,7 +19,7 @@ export function Spark({ series, fromMs, toMs }: { series: Series; fromMs: number
   const look = theme.value
   useEffect(() => {
     const place = box.current!
-    plot.current = new uPlot(options(place.clientWidth, INK[look]), [[], [], []], place)
+    plot.current = new uPlot(options(place.clientWidth, SPARK_INKS[look]), [[], [], []], place)
     const watch = new ResizeObserver(() => plot.current?.setSize({ width: place.clientWidth, height: HEIGHT_PX }))
     watch.observe(place)
     return () => {

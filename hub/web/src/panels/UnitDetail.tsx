@@ -9,7 +9,7 @@ import { t, type Key } from '../i18n'
 import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_RECKONED, FLAG_SOS, state } from '../laws/contact'
 import { boundM } from '../laws/reckon'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
-import { ageText, clockText, metresText, positionText } from '../laws/words'
+import { ageText, clockText, metresText, positionText, speedText } from '../laws/words'
 import { grouped, minutesText, nameOf, valueText } from './measures'
 import { LinkLines } from './Links'
 import { reportedWords } from './reported'
@@ -118,7 +118,7 @@ function Facts({ slot }: { slot: number }) {
       {!meta.reported && <Fact name="team">{meta.team || t('no_team')}</Fact>}
       <Fact name="kind">{t(meta.kind)}{!meta.reported && ` · ${t(`branch_${meta.branch}`)}`}</Fact>
       <Fact name="altitude">{unless(ABSENT.alt, alt[slot]!, (v) => `${(v / 10).toFixed(0)} m`)}</Fact>
-      <Fact name="speed">{unless(ABSENT.u16, speed[slot]!, (v) => `${(v / 10).toFixed(1)} m/s`)}</Fact>
+      <Fact name="speed">{unless(ABSENT.u16, speed[slot]!, (v) => speedText(v / 10))}</Fact>
       <Fact name="course">{unless(ABSENT.u16, course[slot]!, (v) => `${String(v).padStart(3, '0')}°`)}</Fact>
       <Fact name="accuracy">{unless(ABSENT.u16, hacc[slot]!, (v) => metresText(v / 10))}</Fact>
       <Fact name="mode">{mode[slot]! <= 6 && !(meta.reported && mode[slot] === 0) ? t(`mode_${mode[slot]!}` as Key) : t('unknown')}</Fact>

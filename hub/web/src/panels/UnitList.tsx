@@ -13,6 +13,7 @@ import { t } from '../i18n'
 import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_GAS, FLAG_LOW_AIR } from '../laws/contact'
 import { matches, teams } from '../laws/order'
 import { ageText } from '../laws/words'
+import { MySquad } from './MySquad'
 import { reportedWords } from './reported'
 import { StateSign, UnitSign } from './signs'
 
@@ -47,10 +48,7 @@ const windowPx = signal(1200)
 export function UnitList() {
   return (
     <aside class={`side ${listOpen.value ? 'open' : ''}`} aria-label={t('list_label')}>
-      <button class="grip" aria-expanded={listOpen.value} onClick={() => (listOpen.value = !listOpen.value)}>
-        <i aria-hidden="true" />
-        {t(listOpen.value ? 'list_hide' : 'list_show')} · {t('units_total', { n: roster.value.length })}
-      </button>
+      <MySquad />
       <div class="find">
         <input
           ref={searchBox} type="search" data-testid="search" aria-label={t('search')} placeholder={t('search')} value={query.value}
@@ -147,6 +145,9 @@ function onKey(event: KeyboardEvent): void {
   if (event.key === 'Enter') {
     event.preventDefault()
     pick(ids[here < 0 ? 0 : here]!)
+    // What was looked for is found: the list is whole again, and keys are keys.
+    query.value = ''
+    document.querySelector<HTMLElement>('.rows')?.focus()
   } else if (step !== 0 && pane.peek() !== 'orders') {
     event.preventDefault()
     showUnit(ids[here < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, here + step))]!)
