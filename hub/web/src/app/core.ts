@@ -10,12 +10,12 @@ import { HubClock } from '../feed/clock'
 import type { AllClear, Commanders, FromHub, Hello, Link, Notice, OrderMessage, ReceiptsMessage, SaidMessage, TextMessage } from '../feed/messages'
 import { Notices } from '../feed/notices'
 import { withOrder } from '../feed/orders'
+import { Roster, type Counts, type Unit } from '../feed/roster'
 import { FeedSocket, type Refusal } from '../feed/socket'
 import { Store } from '../feed/store'
 import { say, t as word } from '../i18n'
 import { merged, type Shown } from '../laws/alarms'
-import { contact, FLAG_SOS, isForgotten, state, type Contact, type State } from '../laws/contact'
-import { nameOrder } from '../laws/order'
+import { contact, type Contact } from '../laws/contact'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
 
@@ -29,19 +29,7 @@ const MESSAGES_MAX = 200
 const TEXTS_MAX = 300
 const NOBODY: Commanders = { k: 'commanders', list_number: 0, keys: [] }
 
-export interface Unit {
-  slot: number
-  id: string
-  callsign: string
-  team: string
-  state: State
-  contact: Contact
-  place: number
-  /** Not one of ours: it is in no count. */
-  reported: boolean
-}
-
-export interface Counts { total: number; online: number; stale: number; lost: number; sos: number }
+export type { Counts, Unit }
 
 export type Line = 'first' | 'live' | 'cut'
 export type Door = 'opening' | 'in' | 'open_link' | 'used' | 'failed' | 'offline' | 'origin'
@@ -61,6 +49,8 @@ export const line = signal<Line>('first')
 export const silentS = signal(0)
 export const byeWhy = signal('')
 export const pulse = signal(0)
+/** Grows with each picture, up to ten times a second: for what moves. Whatever only ages reads `pulse`. */
+export const pictured = signal(0)
 export const roster = signal<Unit[]>([])
 export const counts = signal<Counts>({ total: 0, online: 0, stale: 0, lost: 0, sos: 0 })
 export const openAlarms = signal<Shown[]>([])
@@ -80,7 +70,8 @@ export const selectedId = signal<string | null>(null)
 let pictureMono = NaN
 let pictureT = NaN
 let startMono = performance.now()
-let places: number[] = []
+const everyone = new Roster()
+let beatMono = -Infinity
 /** A new connection starts with no trails. */
 let trailsLost = true
 
@@ -90,7 +81,7 @@ export const socket = new FeedSocket(feedUrl(), { message: take, opened: () => u
 export function start(): void {
   startMono = performance.now()
   socket.open()
-  setInterval(beat, PULSE_MS)
+  setInterval(beatIfDue, PULSE_MS)
   document.addEventListener('visibilitychange', () => {
     socket.setHidden(document.hidden)
     beat()
@@ -139,9 +130,6 @@ function take(message: FromHub): void {
       break
     case 'meta': {
       store.applyMeta(message)
-      const order = nameOrder(store.slots.map((slot) => store.meta(slot)!.callsign))
-      places = []
-      store.slots.forEach((slot, i) => (places[slot] = order[i]!))
       trailFetcher.selected = slotOfSelected()
       break
     }
@@ -154,7 +142,9 @@ function take(message: FromHub): void {
       trailFetcher.outdated(message.k === 'snap' && (trailsLost || !(pausedMs < HOLE_MS)) ? store.slots : outdated)
       if (message.k === 'snap') trailsLost = false
       byeWhy.value = ''
-      beat()
+      pictured.value += 1
+      if (store.flagged || line.peek() !== 'live') beat()
+      else beatIfDue()
       break
     }
     case 'event':
@@ -221,41 +211,24 @@ function refuse(refusal: Refusal): void {
   door.value = refusal === 'wrong_origin' ? 'origin' : 'open_link'
 }
 
+/** Pictures come up to ten times a second; what is read in words changes four times. */
+function beatIfDue(): void {
+  if (performance.now() - beatMono >= PULSE_MS * 0.9) beat()
+}
+
 function beat(): void {
-  const quietMs = performance.now() - (Number.isNaN(pictureMono) ? startMono : pictureMono)
-  const list = units()
+  beatMono = performance.now()
+  const quietMs = beatMono - (Number.isNaN(pictureMono) ? startMono : pictureMono)
+  everyone.update(store, clock.now(), beatMono, word('reported_team'))
   batch(() => {
     line.value = Number.isNaN(pictureMono) ? 'first' : quietMs < LIVE_MS ? 'live' : 'cut'
     silentS.value = Math.floor(quietMs / 1000)
-    roster.value = list
-    counts.value = count(list)
+    roster.value = everyone.list
+    counts.value = everyone.counts
     const open = merged(toldAlarms(), alarms.open(store, pictureT), (id) => alarms.event(id), (cause) => [say('zh', cause), say('en', cause)])
     if (open.length > 0 || openAlarms.peek().length > 0) openAlarms.value = open
     const told = notices.shown(clock.now())
     if (told.length > 0 || openNotices.peek().length > 0) openNotices.value = told
     pulse.value += 1
   })
-}
-
-function units(): Unit[] {
-  return store.slots.flatMap((slot) => {
-    const meta = store.meta(slot)!
-    const reported = meta.reported !== undefined
-    if (isForgotten(reported, clock.now(), store.col.t_rx[slot]!)) return []
-    const heard = contactOf(slot)
-    const { id, callsign } = meta
-    const team = reported ? word('reported_team') : meta.team
-    return [{ slot, id, callsign, team, contact: heard, state: state(heard, store.col.flags[slot]!), place: places[slot] ?? 0, reported }]
-  })
-}
-
-function count(list: Unit[]): Counts {
-  const sum: Counts = { total: 0, online: 0, stale: 0, lost: 0, sos: 0 }
-  for (const unit of list) {
-    if (unit.reported) continue
-    sum.total += 1
-    if (unit.contact !== 'unheard') sum[unit.contact] += 1
-    if (store.col.flags[unit.slot]! & FLAG_SOS) sum.sos += 1
-  }
-  return sum
 }
