@@ -3,6 +3,7 @@ import { select } from './core'
 import { query, searchBox } from './listState'
 import { answerTop } from './alarmActs'
 import { drawing, stopDrawing, undoPoint } from './drawing'
+import { stepBack, toggleFollow, toggleRings } from './mapState'
 import { pane, togglePane } from './pane'
 import { tabs } from './parts'
 import { lang, setLang } from '../i18n'
@@ -24,6 +25,8 @@ export function startKeyboard(): void {
     else if (event.key.toLowerCase() === 's' && tabs().length > 0) togglePane('safety')
     else if (event.key.toLowerCase() === 'l') setLang(lang.value === 'zh' ? 'en' : 'zh')
     else if (event.key.toLowerCase() === 'd') toggleTheme()
+    else if (event.key.toLowerCase() === 'f') toggleFollow()
+    else if (event.key.toLowerCase() === 'r') toggleRings()
   })
 }
 
@@ -40,5 +43,5 @@ function escape(): void {
   else if (pane.value !== null) pane.value = null
   else if (query.value !== '') query.value = ''
   else if (document.activeElement === searchBox.current) searchBox.current?.blur()
-  else select(null)
+  else if (!stepBack()) select(null)
 }

@@ -1,7 +1,9 @@
+import { enMap } from './enMap'
 import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
+  ...enMap,
   ...enSafety,
   app: 'Zhantu',
   drill: 'DRILL',

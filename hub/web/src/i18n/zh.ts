@@ -1,7 +1,9 @@
 /** 中文是底本：English must have exactly these keys, or the page does not compile. Words as in the project's terms. */
+import { zhMap } from './zhMap'
 import { zhSafety } from './zhSafety'
 
 export const zh = {
+  ...zhMap,
   ...zhSafety,
   app: '战图',
   drill: '演练',

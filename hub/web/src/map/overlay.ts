@@ -1,85 +1,132 @@
 /**
- * Units above the ground: three canvases, drawn when a pulse comes and in every frame in which the ground moves.
+ * Units above the ground. Enters: a picture (`source.ts`), the view of the ground, whom the commander marked. Leaves: pixels,
+ * and an answer to what lies under the pointer.
  *
- * Below: grid, trails, circles of doubt (2D). Middle: symbols (WebGL, or 2D without it). Above: rings, arrows, labels.
+ * Three canvases. Below: grid, zones, trails, circles of doubt (2D). Middle: symbols (WebGL; a 2D one takes its place without
+ * it). Above: rings, arrows, labels. Symbols are drawn with each picture, and between two pictures while they glide; lines and
+ * words, which cost most, four times a second; all of it in every frame in which a hand moves the ground.
  */
-import type { HubClock } from '../feed/clock'
-import type { Store } from '../feed/store'
+import type { Contact } from '../laws/contact'
+import { FULL_PACE, paced, retried, type Pace } from '../laws/pace'
 import { cellOf, CELL_PX, COLUMNS, dotOf, drawAtlas } from './atlas'
+import { Dots } from './dots'
+import { entrances, type Entrance } from './entrances'
+import { Foreign } from './foreign'
 import type { Ground, Theme } from './ground'
-import { Points, VERTEX_BYTES } from './points'
-import { scene, type Mark, type Scene } from './scene'
-import { drawAbove, drawBelow, type Look } from './strokes'
-import { screenX, screenY, type View } from './view'
+import { INKS } from './inks'
+import { hitAt, PickGrid, type Hit } from './pick'
+import { NO_COURSE, Points, VERTEX_BYTES, whatOf } from './points'
+import { Sight, type Mark, type Scene, type Wanted } from './scene'
+import type { PictureSource } from './source'
+import { drawFan, FAN_MAX } from './spider'
+import { drawAbove, drawBelow, reachPx, type Look } from './strokes'
+import type { Box } from './taken'
+import { latOf, lonOf, screenX, screenY, type View } from './view'
 import { drawZones, type ZoneScene } from './zoneStrokes'
+import type { UnitMeta } from '../feed/messages'
 
-const PICK_PX = 24
 /** Without WebGL whole symbols are drawn for this many, dots for the rest. */
 const ICONS_BY_CANVAS_MAX = 300
+const DOT_PX = 12
+const SYMBOL_PX = 38
+const SELECTED_PX = 46
+/** Signs nearer to each other than this cover each other. */
+const COVER_PX = 15
+const COVER_DOT_PX = 7
+/** A glide that nobody could see is not drawn. */
+const GLIDE_PX_MIN = 1.5
+const GLIDE_MS: readonly [number, number] = [50, 1_000]
+
+export type Graphics = 'gl' | 'none' | 'lost'
+/** What a click meant: a unit, a unit far away, a stack that fanned out or closed, or nothing. */
+export type Picked = { slot: number; fly: boolean } | 'fan' | null
 
 export class Overlay {
+  /** How many pictures were drawn: what a measurement of the screen counts. */
+  drawn = 0
+  graphics: Graphics = 'none'
+  onGraphics: (now: Graphics) => void = () => undefined
+  /** Called after each look at the picture, before it is drawn. */
+  onLook: () => void = () => undefined
   private readonly below: HTMLCanvasElement
   private readonly middle: HTMLCanvasElement
   private readonly above: HTMLCanvasElement
+  private flat: HTMLCanvasElement | null = null
   private points: Points | null = null
   private atlas: HTMLCanvasElement
   private atlasDpr = devicePixelRatio
-  private now: Scene = { marks: [], inView: new Set(), crowded: false, at: NaN }
-  private bytes = new Uint8Array(0)
+  private dots: Dots | null = null
+  private readonly foreign = new Foreign(() => this.newAtlas())
+  private readonly sight = new Sight()
+  private now: Scene = { marks: [], order: new Uint32Array(0), shown: 0, crowded: false, inside: [], stepPx: 0, at: NaN }
+  private inside: Entrance[] = []
+  private hits: Hit[] = []
+  private grid: PickGrid | null = null
+  private fanned: { x: number; y: number; slots: number[]; zoom: number } | null = null
+  private bytes = new ArrayBuffer(0)
   private look: Look
-  private selectedSlot: number | undefined
+  private wanted: Wanted = { selected: undefined, chosen: new Set(), tasked: new Set() }
   private waiting = false
+  private allWaits = true
+  private gliding = false
+  private pictureMono = -Infinity
+  private glideMs = GLIDE_MS[1]
+  private ticks = -1
+  private frameMono = NaN
+  private moving = false
+  private drawnView = ''
   private zoned: ZoneScene = { zones: [], signal: null, search: null, drawing: null, pointer: null }
+  pace: Pace = FULL_PACE
 
-  constructor(
-    container: HTMLElement,
-    private readonly ground: Ground,
-    private readonly store: Store,
-    private readonly clock: HubClock,
-    theme: Theme,
-  ) {
-    const layer = (name: string): HTMLCanvasElement => {
-      const canvas = document.createElement('canvas')
-      canvas.className = `overlay ${name}`
-      canvas.setAttribute('aria-hidden', 'true')
-      container.append(canvas)
-      return canvas
-    }
-    this.below = layer('below')
-    this.middle = layer('middle')
-    this.above = layer('above')
-    this.look = { theme, cut: false, blinkOn: true, answered: new Set() }
+  constructor(private readonly container: HTMLElement, private readonly ground: Ground, private source: PictureSource, theme: Theme) {
+    this.below = this.layer('below')
+    this.middle = this.layer('middle')
+    this.above = this.layer('above')
+    this.look = { theme, cut: false, blinkOn: true, answered: new Set(), rings: false }
     this.atlas = drawAtlas(theme, devicePixelRatio)
     this.startGl()
     // A lost context draws nothing and says nothing: symbols would vanish while the screen looks live.
     this.middle.addEventListener('webglcontextlost', (event) => {
       event.preventDefault()
       this.points = null
-      this.refresh()
+      this.say('lost')
     })
-    this.middle.addEventListener('webglcontextrestored', () => {
-      this.startGl()
-      this.refresh()
-    })
-    ground.onRender(() => this.draw())
+    this.middle.addEventListener('webglcontextrestored', () => this.startGl())
+    ground.onRender(() => this.onGround())
+    ground.onMoving((moving) => this.onMoving(moving))
   }
 
-  get inView(): Set<number> {
-    return this.now.inView
+  /** Another picture: a moment of a rewind, or the live one again. */
+  setSource(source: PictureSource): void {
+    this.source = source
+    this.refresh()
   }
 
-  get marks(): readonly Mark[] {
-    return this.now.marks
+  isInView(slot: number): boolean {
+    return this.sight.isInView(slot)
+  }
+
+  /** What stands on the screen now, for `diagnostics`. */
+  get scene(): Readonly<Scene> {
+    return this.now
+  }
+
+  get fan(): readonly number[] {
+    return this.fanned?.slots ?? []
+  }
+
+  /** What can be clicked beside symbols: arrows at the edge, rows of entrances, legs of a fan. */
+  get places(): readonly Hit[] {
+    return this.hits
   }
 
   setTheme(theme: Theme): void {
     this.look = { ...this.look, theme }
     this.newAtlas()
-    this.refresh()
   }
 
-  select(slot: number | undefined): void {
-    this.selectedSlot = slot
+  setMarked(wanted: Wanted): void {
+    this.wanted = wanted
     this.refresh()
   }
 
@@ -88,106 +135,300 @@ export class Overlay {
     this.refresh()
   }
 
-  setAnswered(answered: ReadonlySet<number>): void {
-    this.look = { ...this.look, answered }
+  setLook(part: Partial<Pick<Look, 'answered' | 'cut' | 'rings'>>): void {
+    this.look = { ...this.look, ...part }
+    this.refresh()
   }
 
-  setCut(cut: boolean): void {
-    this.look = { ...this.look, cut }
-  }
-
-  /** Looks at the picture again and draws in the next frame. */
+  /** Looks at the picture again and draws all in the next frame. */
   refresh(): void {
+    this.allWaits = true
+    this.pictured()
+  }
+
+  /** A picture came: what moves is drawn in the next frame. */
+  pictured(): void {
     if (this.waiting) return
     this.waiting = true
     requestAnimationFrame(() => {
       this.waiting = false
-      if (this.atlasDpr !== devicePixelRatio) this.newAtlas()
-      this.now = scene(this.store, this.clock.now(), this.ground.view(), this.selectedSlot)
-      this.fillVertices()
-      this.draw()
+      this.lookAgain()
+      this.draw(this.allWaits || !this.points)
+      this.allWaits = false
+      this.glide()
     })
   }
 
-  /** The slot drawn nearest to a pixel, the gravest among those under the finger; undefined when there is none. */
-  pick(x: number, y: number): number | undefined {
+  /** Where a unit is drawn; null when it is not on the map. */
+  placeOf(slot: number): { lon: number; lat: number } | null {
+    const [x, y] = [this.sight.x[slot]!, this.sight.y[slot]!]
+    return Number.isFinite(x) && Number.isFinite(y) ? { lon: lonOf(x), lat: latOf(y) } : null
+  }
+
+  /** The same in pixels of the map. */
+  pixelOf(slot: number): { x: number; y: number } | null {
     const view = this.ground.view()
-    let found: number | undefined
-    let best = PICK_PX
-    for (const mark of this.now.marks) {
-      const distance = Math.hypot(screenX(view, mark.x) - x, screenY(view, mark.y) - y)
-      if (distance <= best) {
-        best = distance
-        found = mark.slot
-      }
+    const [x, y] = [screenX(view, this.sight.x[slot]!), screenY(view, this.sight.y[slot]!)]
+    return Number.isFinite(x) && Number.isFinite(y) ? { x, y } : null
+  }
+
+  /** The slot drawn nearest to a pixel; of those under one point the one that lies above. */
+  under(x: number, y: number): number | undefined {
+    return hitAt(this.hits, x, y)?.slot ?? (this.fanned ? undefined : this.pickGrid().stack(x, y, 0)[0])
+  }
+
+  click(x: number, y: number): Picked {
+    const hit = hitAt(this.hits, x, y)
+    const wasOpen = this.fanned !== null
+    if (hit) {
+      this.closeFan()
+      return { slot: hit.slot, fly: hit.fly === true }
     }
-    return found
+    if (wasOpen) {
+      this.closeFan()
+      return 'fan'
+    }
+    const stack = this.pickGrid().stack(x, y, this.now.crowded ? COVER_DOT_PX : COVER_PX)
+    if (stack.length < 2) return stack.length === 1 ? { slot: stack[0]!, fly: false } : null
+    const anchor = stack[0]!
+    this.fanned = { x: this.sight.x[anchor]!, y: this.sight.y[anchor]!, slots: stack, zoom: this.ground.view().worldPx }
+    this.refresh()
+    return 'fan'
+  }
+
+  closeFan(): boolean {
+    if (!this.fanned) return false
+    this.fanned = null
+    this.refresh()
+    return true
+  }
+
+  /** Slots whose symbols stand within a box of pixels. */
+  within(box: Box): number[] {
+    return this.pickGrid().within(box)
+  }
+
+  private layer(name: string): HTMLCanvasElement {
+    const canvas = document.createElement('canvas')
+    canvas.className = `overlay ${name}`
+    canvas.setAttribute('aria-hidden', 'true')
+    this.container.append(canvas)
+    return canvas
   }
 
   private startGl(): void {
     this.points = Points.make(this.middle)
-    this.points?.setAtlas(this.atlas)
+    this.setAtlas()
+    this.say(this.points ? 'gl' : this.graphics === 'lost' ? 'lost' : 'none')
+  }
+
+  private say(now: Graphics): void {
+    this.graphics = now
+    this.onGraphics(now)
+    this.refresh()
   }
 
   private newAtlas(): void {
     this.atlasDpr = devicePixelRatio
     this.atlas = drawAtlas(this.look.theme, devicePixelRatio)
-    this.points?.setAtlas(this.atlas)
+    this.setAtlas()
+    this.refresh()
+  }
+
+  private setAtlas(): void {
+    this.foreign.drawInto(this.atlas, this.look.theme, this.atlasDpr)
+    const inks = INKS[this.look.theme]
+    this.points?.setAtlas(this.atlas, rgb(inks.text), rgb(inks.halo))
+    this.dots = null
+  }
+
+  private lookAgain(): void {
+    if (this.atlasDpr !== devicePixelRatio) this.newAtlas()
+    const { source } = this
+    this.pace = retried(this.pace, performance.now())
+    if (source.ticks !== this.ticks) {
+      const mono = performance.now()
+      this.glideMs = Math.min(GLIDE_MS[1], Math.max(GLIDE_MS[0], mono - this.pictureMono))
+      this.pictureMono = mono
+      this.ticks = source.ticks
+      this.drawn += 1
+    }
+    this.now = this.sight.look(source, this.ground.view(), this.wanted)
+    this.grid = null
+    this.onLook()
+    this.inside = entrances(this.now.inside.map((slot) => {
+      const meta = source.meta(slot)!
+      return { slot, meta, state: this.sight.stateOf(source, slot), insideS: Math.max(0, (this.now.at - meta.entry!.t) / 1000) }
+    }))
+    this.fillVertices()
+  }
+
+  /** Frame after frame until symbols are where the picture says. */
+  private glide(): void {
+    if (this.gliding || !this.canGlide()) return
+    this.gliding = true
+    this.frameMono = NaN
+    const step = (mono: number): void => {
+      this.frame(mono)
+      this.gliding = this.canGlide() && this.part() < 1
+      this.drawSymbols(this.ground.view())
+      if (this.gliding) requestAnimationFrame(step)
+    }
+    requestAnimationFrame(step)
+  }
+
+  private canGlide(): boolean {
+    return this.points !== null && this.pace.glide && !this.look.cut && this.now.stepPx > GLIDE_PX_MIN && !isStill()
+  }
+
+  /** How far between two pictures, 0..1; a line that is cut moves nothing. */
+  private part(): number {
+    return this.canGlide() ? Math.min(1, (performance.now() - this.pictureMono) / this.glideMs) : 1
+  }
+
+  private frame(mono: number): void {
+    this.pace = paced(this.pace, mono - this.frameMono, mono)
+    this.frameMono = mono
+  }
+
+  private onMoving(moving: boolean): void {
+    this.moving = moving
+    this.frameMono = NaN
+    this.ground.setCoarse(moving && this.pace.coarse)
+    if (!moving) this.refresh()
+  }
+
+  private onGround(): void {
+    if (this.moving) this.frame(performance.now())
+    const view = this.ground.view()
+    if (this.fanned && this.fanned.zoom !== view.worldPx) this.fanned = null
+    if (keyOf(view) === this.drawnView) return
+    this.grid = null
+    this.draw(true)
+  }
+
+  private pickGrid(): PickGrid {
+    if (this.grid) return this.grid
+    const view = this.ground.view()
+    const slots = this.now.order.filter((slot) => this.sight.isInView(slot))
+    const [x, y] = [new Float32Array(slots.length), new Float32Array(slots.length)]
+    slots.forEach((slot, i) => {
+      x[i] = screenX(view, this.sight.x[slot]!)
+      y[i] = screenY(view, this.sight.y[slot]!)
+    })
+    return (this.grid = new PickGrid(x, y, slots, view.widthPx, view.heightPx))
   }
 
   private fillVertices(): void {
     if (!this.points) return
-    const { marks } = this.now
-    if (this.bytes.length < marks.length * VERTEX_BYTES) this.bytes = new Uint8Array(marks.length * VERTEX_BYTES * 2)
-    const layer = new DataView(this.bytes.buffer)
+    const { order, crowded, marks } = this.now
+    const { x, y, beforeX, beforeY } = this.sight
+    if (this.bytes.byteLength < order.length * VERTEX_BYTES) this.bytes = new ArrayBuffer(order.length * VERTEX_BYTES * 2)
+    const [at, looks] = [new Float32Array(this.bytes), new Uint16Array(this.bytes)]
     const { cx, cy } = this.ground.view()
-    marks.forEach((mark, i) => {
-      const at = i * VERTEX_BYTES
-      layer.setFloat32(at, mark.x - cx, true)
-      layer.setFloat32(at + 4, mark.y - cy, true)
-      layer.setUint16(at + 8, this.cell(mark, this.now.crowded), true)
-      layer.setUint16(at + 10, sizePx(mark), true)
-    })
-    this.points.setVertices(this.bytes, marks.length, cx, cy)
+    const byName = new Map(marks.map((mark) => [mark.slot, mark]))
+    for (let i = 0; i < order.length; i++) {
+      const slot = order[i]!
+      const mark = byName.get(slot)
+      const dot = crowded && mark === undefined
+      at[i * 6] = beforeX[slot]! - cx
+      at[i * 6 + 1] = beforeY[slot]! - cy
+      at[i * 6 + 2] = x[slot]! - cx
+      at[i * 6 + 3] = y[slot]! - cy
+      looks[i * 12 + 8] = mark && !Number.isNaN(mark.courseDeg) && !this.look.cut ? mark.courseDeg : NO_COURSE
+      looks[i * 12 + 9] = dot ? dotOf(this.sight.contactOf(slot)) : this.cell(this.source.meta(slot)!, this.sight.contactOf(slot))
+      looks[i * 12 + 10] = dot ? DOT_PX : mark?.selected ? SELECTED_PX : SYMBOL_PX
+      looks[i * 12 + 11] = whatOf(dot, mark ? reachPx(mark) + (mark.selected ? 4 : -4) : 0)
+    }
+    this.points.setVertices(new Uint8Array(this.bytes), order.length, cx, cy)
   }
 
-  private cell(mark: Mark, crowded: boolean): number {
-    const important = mark.selected || mark.state === 'sos' || mark.state === 'mandown'
-    return crowded && !important ? dotOf(mark.contact) : cellOf(mark.meta.kind, mark.meta.branch, mark.contact, mark.meta.reported !== undefined)
+  private cell(meta: UnitMeta, contact: Contact): number {
+    const foreign = meta.sidc === undefined ? undefined : this.foreign.cellOf(meta.sidc, contact)
+    return foreign ?? cellOf(meta.kind, meta.branch, contact, meta.reported !== undefined)
   }
 
-  private draw(): void {
+  private draw(all: boolean): void {
     const view = this.ground.view()
     if (view.widthPx === 0 || view.heightPx === 0) return
     const dpr = devicePixelRatio
     for (const canvas of [this.below, this.middle, this.above]) fit(canvas, view, dpr)
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches
-    this.look.blinkOn = still || Math.floor(performance.now() / 500) % 2 === 0
+    this.drawSymbols(view)
+    if (!all) return
+    this.drawnView = keyOf(view)
+    this.look.blinkOn = isStill() || Math.floor(performance.now() / 500) % 2 === 0
+    const isInView = (slot: number): boolean => this.sight.isInView(slot)
     const bottom = cleared(this.below, view, dpr)
     drawZones(bottom, view, this.zoned, this.look.theme)
-    drawBelow(bottom, view, this.now, this.store.trails, this.look)
-    if (this.points) this.points.draw(view, dpr, this.look.cut ? 1 : 0)
+    drawBelow(bottom, view, this.now, isInView, this.source.trails, this.look)
     const top = cleared(this.above, view, dpr)
-    if (!this.points) this.drawByCanvas(top, view)
-    drawAbove(top, view, this.now, this.look)
+    this.hits = drawAbove(top, view, this.now, isInView, this.inside, this.look, !this.points)
+    if (this.fanned) this.hits = this.drawFanned(top, view, this.fanned)
   }
 
-  private drawByCanvas(g: CanvasRenderingContext2D, view: View): void {
-    g.filter = this.look.cut ? 'grayscale(1) opacity(0.6)' : 'none'
-    const crowded = this.now.inView.size > ICONS_BY_CANVAS_MAX
-    for (const mark of this.now.marks) {
-      if (!this.now.inView.has(mark.slot)) continue
-      const cell = this.cell(mark, crowded)
-      const size = sizePx(mark)
-      const from = CELL_PX * this.atlasDpr
-      const [x, y] = [screenX(view, mark.x) - size / 2, screenY(view, mark.y) - size / 2]
-      g.drawImage(this.atlas, (cell % COLUMNS) * from, Math.floor(cell / COLUMNS) * from, from, from, x, y, size, size)
+  private drawSymbols(view: View): void {
+    if (this.points) {
+      if (this.flat) this.flat.hidden = true
+      this.points.draw(view, devicePixelRatio, this.look.cut ? 1 : 0, this.part())
+    } else this.drawByCanvas(view)
+  }
+
+  private drawByCanvas(view: View): void {
+    if (!this.flat) {
+      this.flat = this.layer('flat')
+      this.above.before(this.flat)
     }
-    g.filter = 'none'
+    const dpr = devicePixelRatio
+    this.flat.hidden = false
+    this.flat.classList.toggle('cut', this.look.cut)
+    fit(this.flat, view, dpr)
+    const g = cleared(this.flat, view, dpr)
+    const crowded = this.now.crowded || this.now.shown > ICONS_BY_CANVAS_MAX
+    const whole = new Set(this.now.marks.map(({ slot }) => slot))
+    if (crowded) this.drawDots(g, view, this.now.crowded ? whole : this.graveOf())
+    let room = ICONS_BY_CANVAS_MAX
+    for (let i = this.now.marks.length - 1; i >= 0 && room > 0; i--) {
+      const mark = this.now.marks[i]!
+      if (!this.sight.isInView(mark.slot) || (crowded && !this.now.crowded && !this.sight.isMarked(mark.slot))) continue
+      this.drawSymbol(g, mark, screenX(view, mark.x), screenY(view, mark.y))
+      room -= 1
+    }
+  }
+
+  private graveOf(): Set<number> {
+    return new Set(this.now.marks.filter(({ slot }) => this.sight.isMarked(slot)).map(({ slot }) => slot))
+  }
+
+  private drawDots(g: CanvasRenderingContext2D, view: View, without: ReadonlySet<number>): void {
+    const dpr = this.atlasDpr
+    const contacts: Contact[] = ['online', 'stale', 'lost']
+    const middleOf = (cell: number): [number, number] => [((cell % COLUMNS) + 0.5) * CELL_PX * dpr, (Math.floor(cell / COLUMNS) + 0.5) * CELL_PX * dpr]
+    this.dots ??= Dots.from(this.atlas, contacts.map((contact) => middleOf(dotOf(contact))), Math.round(DOT_PX * dpr))
+    this.dots.begin(g)
+    for (const slot of this.now.order) {
+      if (without.has(slot) || !this.sight.isInView(slot)) continue
+      const contact = this.sight.contactOf(slot)
+      this.dots.add(screenX(view, this.sight.x[slot]!) * dpr, screenY(view, this.sight.y[slot]!) * dpr, contact === 'online' ? 0 : contact === 'stale' ? 1 : 2)
+    }
+    this.dots.end(g)
+  }
+
+  private drawSymbol(g: CanvasRenderingContext2D, mark: Mark, x: number, y: number): void {
+    const cell = this.cell(mark.meta, mark.contact)
+    const size = mark.selected ? SELECTED_PX : SYMBOL_PX
+    const from = CELL_PX * this.atlasDpr
+    g.drawImage(this.atlas, (cell % COLUMNS) * from, Math.floor(cell / COLUMNS) * from, from, from, x - size / 2, y - size / 2, size, size)
+  }
+
+  private drawFanned(g: CanvasRenderingContext2D, view: View, { x, y, slots }: { x: number; y: number; slots: number[] }): Hit[] {
+    const shown = slots.slice(0, FAN_MAX).flatMap((slot) => this.sight.markOf(this.source, slot, this.wanted) ?? [])
+    return drawFan(g, screenX(view, x), screenY(view, y), shown, slots.length - shown.length, view, this.look, (mark, px, py) => this.drawSymbol(g, mark, px, py))
   }
 }
 
-const sizePx = (mark: Mark): number => (mark.selected ? 46 : 38)
+const isStill = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches
+const keyOf = (view: View): string => `${view.cx} ${view.cy} ${view.worldPx} ${view.widthPx} ${view.heightPx} ${devicePixelRatio}`
+const rgb = (hex: string): number[] => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255)
 
 function fit(canvas: HTMLCanvasElement, view: View, dpr: number): void {
   const [width, height] = [Math.round(view.widthPx * dpr), Math.round(view.heightPx * dpr)]
