@@ -8,13 +8,13 @@ export class Dots {
   private image: ImageData | null = null
   private pixels = new Uint32Array(0)
 
-  constructor(private readonly stamps: readonly Uint32Array[], private readonly side: number) {}
+  constructor(private readonly stamps: readonly Stamp[]) {}
 
   /** Stamps of `side` pixels from the middle of cells of `atlas`. */
   static from(atlas: HTMLCanvasElement, middles: readonly (readonly [number, number])[], side: number): Dots {
     const g = atlas.getContext('2d')!
     const half = side / 2
-    return new Dots(middles.map(([x, y]) => new Uint32Array(g.getImageData(Math.round(x - half), Math.round(y - half), side, side).data.buffer)), side)
+    return new Dots(middles.map(([x, y]) => stampOf(new Uint32Array(g.getImageData(Math.round(x - half), Math.round(y - half), side, side).data.buffer), side)))
   }
 
   begin(g: CanvasRenderingContext2D): void {
@@ -25,8 +25,9 @@ export class Dots {
     } else this.pixels.fill(0)
   }
 
+  /** `x`, `y` in pixels of the canvas. One that is not wholly on it is drawn in part. */
   add(x: number, y: number, which: number): void {
-    stamp(this.pixels, this.image!.width, this.image!.height, this.stamps[which]!, this.side, Math.round(x - this.side / 2), Math.round(y - this.side / 2))
+    press(this.pixels, this.image!.width, this.image!.height, this.stamps[which]!, Math.round(x), Math.round(y))
   }
 
   end(g: CanvasRenderingContext2D): void {
@@ -34,12 +35,27 @@ export class Dots {
   }
 }
 
-/** Writes what is at least half opaque of a square stamp at a place of an image; what is beyond the image is left out. */
-export function stamp(into: Uint32Array, width: number, height: number, from: Uint32Array, side: number, left: number, top: number): void {
-  const [firstRow, lastRow] = [Math.max(0, -top), Math.min(side, height - top)]
-  const [first, last] = [Math.max(0, -left), Math.min(side, width - left)]
-  for (let row = firstRow; row < lastRow; row++) {
-    let at = (top + row) * width + left + first
-    for (let i = row * side + first; i < row * side + last; i++, at++) if (from[i]! >>> 31) into[at] = from[i]!
+/** The opaque pixels of a dot, from its middle. */
+export interface Stamp { dx: Int16Array; dy: Int16Array; colour: Uint32Array; reach: number }
+
+/** What is at least half opaque of a square image. */
+export function stampOf(image: Uint32Array, side: number): Stamp {
+  const solid = [...image.keys()].filter((i) => image[i]! >>> 31)
+  const half = Math.round(side / 2)
+  return {
+    dx: Int16Array.from(solid, (i) => (i % side) - half), dy: Int16Array.from(solid, (i) => Math.floor(i / side) - half),
+    colour: Uint32Array.from(solid, (i) => image[i]!), reach: half + 1,
+  }
+}
+
+export function press(into: Uint32Array, width: number, height: number, { dx, dy, colour, reach }: Stamp, x: number, y: number): void {
+  const middle = y * width + x
+  if (x >= reach && y >= reach && x < width - reach && y < height - reach) {
+    for (let i = 0; i < colour.length; i++) into[middle + dy[i]! * width + dx[i]!] = colour[i]!
+    return
+  }
+  for (let i = 0; i < colour.length; i++) {
+    const [px, py] = [x + dx[i]!, y + dy[i]!]
+    if (px >= 0 && py >= 0 && px < width && py < height) into[py * width + px] = colour[i]!
   }
 }

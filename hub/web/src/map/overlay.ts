@@ -75,10 +75,13 @@ export class Overlay {
   private frameMono = NaN
   private moving = false
   private drawnView = ''
+  /** As it was when this frame began: to ask the ground makes the page lay itself out. */
+  private view: View
   private zoned: ZoneScene = { zones: [], signal: null, search: null, drawing: null, pointer: null }
   pace: Pace = FULL_PACE
 
   constructor(private readonly container: HTMLElement, private readonly ground: Ground, private source: PictureSource, theme: Theme) {
+    this.view = ground.view()
     this.below = this.layer('below')
     this.middle = this.layer('middle')
     this.above = this.layer('above')
@@ -152,6 +155,7 @@ export class Overlay {
     this.waiting = true
     requestAnimationFrame(() => {
       this.waiting = false
+      this.view = this.ground.view()
       this.lookAgain()
       this.draw(this.allWaits || !this.points)
       this.allWaits = false
@@ -167,7 +171,7 @@ export class Overlay {
 
   /** The same in pixels of the map. */
   pixelOf(slot: number): { x: number; y: number } | null {
-    const view = this.ground.view()
+    const { view } = this
     const [x, y] = [screenX(view, this.sight.x[slot]!), screenY(view, this.sight.y[slot]!)]
     return Number.isFinite(x) && Number.isFinite(y) ? { x, y } : null
   }
@@ -191,7 +195,7 @@ export class Overlay {
     const stack = this.pickGrid().stack(x, y, this.now.crowded ? COVER_DOT_PX : COVER_PX)
     if (stack.length < 2) return stack.length === 1 ? { slot: stack[0]!, fly: false } : null
     const anchor = stack[0]!
-    this.fanned = { x: this.sight.x[anchor]!, y: this.sight.y[anchor]!, slots: stack, zoom: this.ground.view().worldPx }
+    this.fanned = { x: this.sight.x[anchor]!, y: this.sight.y[anchor]!, slots: stack, zoom: this.view.worldPx }
     this.refresh()
     return 'fan'
   }
@@ -253,7 +257,7 @@ export class Overlay {
       this.ticks = source.ticks
       this.drawn += 1
     }
-    this.now = this.sight.look(source, this.ground.view(), this.wanted)
+    this.now = this.sight.look(source, this.view, this.wanted)
     this.grid = null
     this.onLook()
     this.inside = entrances(this.now.inside.map((slot) => {
@@ -271,7 +275,7 @@ export class Overlay {
     const step = (mono: number): void => {
       this.frame(mono)
       this.gliding = this.canGlide() && this.part() < 1
-      this.drawSymbols(this.ground.view())
+      this.drawSymbols(this.view)
       if (this.gliding) requestAnimationFrame(step)
     }
     requestAnimationFrame(step)
@@ -300,7 +304,7 @@ export class Overlay {
 
   private onGround(): void {
     if (this.moving) this.frame(performance.now())
-    const view = this.ground.view()
+    const view = (this.view = this.ground.view())
     if (this.fanned && this.fanned.zoom !== view.worldPx) this.fanned = null
     if (keyOf(view) === this.drawnView) return
     this.grid = null
@@ -309,7 +313,7 @@ export class Overlay {
 
   private pickGrid(): PickGrid {
     if (this.grid) return this.grid
-    const view = this.ground.view()
+    const { view } = this
     const slots = this.now.order.filter((slot) => this.sight.isInView(slot))
     const [x, y] = [new Float32Array(slots.length), new Float32Array(slots.length)]
     slots.forEach((slot, i) => {
@@ -325,7 +329,7 @@ export class Overlay {
     const { x, y, beforeX, beforeY } = this.sight
     if (this.bytes.byteLength < order.length * VERTEX_BYTES) this.bytes = new ArrayBuffer(order.length * VERTEX_BYTES * 2)
     const [at, looks] = [new Float32Array(this.bytes), new Uint16Array(this.bytes)]
-    const { cx, cy } = this.ground.view()
+    const { cx, cy } = this.view
     const byName = new Map(marks.map((mark) => [mark.slot, mark]))
     for (let i = 0; i < order.length; i++) {
       const slot = order[i]!
@@ -349,7 +353,7 @@ export class Overlay {
   }
 
   private draw(all: boolean): void {
-    const view = this.ground.view()
+    const { view } = this
     if (view.widthPx === 0 || view.heightPx === 0) return
     const dpr = devicePixelRatio
     for (const canvas of [this.below, this.middle, this.above]) fit(canvas, view, dpr)

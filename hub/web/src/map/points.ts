@@ -4,7 +4,7 @@
  * Enters: one vertex a unit, 24 bytes: mercator before and now, relative to an anchor (float32 alone is good to 2.4 m only),
  * then course in degrees (65535: none), cell of the atlas, size in CSS pixels, and what is drawn of the cell. Leaves: pixels.
  * Between two pictures the card moves symbols from the place before to the place now. `null` from `make` when there is no
- * WebGL 2; the overlay then draws by canvas.
+ * WebGL 2, or only one without a graphics card; the overlay then draws by canvas.
  */
 import { CELL_PX, COLUMNS, ROWS } from './atlas'
 import type { View } from './view'
@@ -14,6 +14,8 @@ export const NO_COURSE = 65_535
 /** `what`: a dot is cut out of the middle of its cell, a symbol is its whole cell; beyond, how far the arrow stands off, px. */
 export const WHAT_DOT = 1
 export const whatOf = (dot: boolean, reachPx: number): number => Number(dot) | (reachPx << 1)
+/** Renderers that are a processor in disguise: to read their picture back costs more than to draw it by hand. */
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i
 /** The arrow's length, and room for its edge. */
 const ARROW_PX = 16
 
@@ -81,7 +83,7 @@ export class Points {
 
   static make(canvas: HTMLCanvasElement): Points | null {
     const gl = canvas.getContext('webgl2', { alpha: true, premultipliedAlpha: true, antialias: false, depth: false })
-    return gl && !gl.isContextLost() ? new Points(gl) : null
+    return gl && !gl.isContextLost() && !isSoftware(gl) ? new Points(gl) : null
   }
 
   private constructor(private readonly gl: WebGL2RenderingContext) {
@@ -142,4 +144,9 @@ export class Points {
     gl.uniform1f(uniforms.u_part, part)
     if (this.count > 0) gl.drawArrays(gl.POINTS, 0, this.count)
   }
+}
+
+function isSoftware(gl: WebGL2RenderingContext): boolean {
+  const names = gl.getExtension('WEBGL_debug_renderer_info')
+  return SOFTWARE.test(String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER)))
 }

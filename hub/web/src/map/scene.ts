@@ -151,7 +151,8 @@ export class Sight {
       if (layer < MARKED) return 0
     }
     if (Number.isNaN(fixMs)) return 0
-    let [latDeg, lonDeg] = [lat[slot]! / 1e7, lon[slot]! / 1e7]
+    let latDeg = lat[slot]! / 1e7
+    let lonDeg = lon[slot]! / 1e7
     if ((flags[slot]! & FLAG_RECKONED) !== 0) ({ latDeg, lonDeg } = reckoned(source, slot, now, meta))
     this.move(slot, mercatorX(lonDeg), mercatorY(latDeg), view, fresh, scene)
     return layer
@@ -169,7 +170,8 @@ export class Sight {
       this.beforeX[slot] = x
       this.beforeY[slot] = y
     }
-    const [px, py] = [screenX(view, x), screenY(view, y)]
+    const px = screenX(view, x)
+    const py = screenY(view, y)
     if (px > -MARGIN_PX && py > -MARGIN_PX && px < view.widthPx + MARGIN_PX && py < view.heightPx + MARGIN_PX) {
       this.where[slot] = IN_VIEW
       scene.shown += 1
