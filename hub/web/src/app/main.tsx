@@ -3,6 +3,7 @@ import { effect } from '@preact/signals'
 import { render } from 'preact'
 import { lang, t } from '../i18n'
 import { App } from './App'
+import { startBlink } from './blink'
 import { counts, door, line, start } from './core'
 import { startDetailFeed } from './detailFeed'
 import { startDiagnostics } from './diagnostics'
@@ -38,6 +39,7 @@ addEventListener('hashchange', () => {
 startDiagnostics()
 startKeyboard()
 startSound()
+startBlink()
 startCommand()
 startDetailFeed()
 render(<App />, document.getElementById('app')!)

@@ -14,6 +14,7 @@ import { entrances, type Entrance } from './entrances'
 import { Foreign } from './foreign'
 import type { Ground, Theme } from './ground'
 import { INKS } from './inks'
+import { blinkOn, isStill } from './motion'
 import { hitAt, PickGrid, type Hit } from './pick'
 import { NO_COURSE, Points, VERTEX_BYTES, whatOf } from './points'
 import { Sight, type Mark, type Scene, type Wanted } from './scene'
@@ -36,6 +37,9 @@ const COVER_DOT_PX = 7
 /** A glide that nobody could see is not drawn. */
 const GLIDE_PX_MIN = 1.5
 const GLIDE_MS: readonly [number, number] = [50, 1_000]
+/** Lines below change slowly: trails follow, circles grow. In a crowd there are few of them. */
+const LINES_MS = 450
+const LINES_CROWDED_MS = 950
 
 export type Graphics = 'gl' | 'none' | 'lost'
 /** What a click meant: a unit, a unit far away, a stack that fanned out or closed, or nothing. */
@@ -67,7 +71,7 @@ export class Overlay {
   private look: Look
   private wanted: Wanted = { selected: undefined, chosen: new Set(), tasked: new Set() }
   private waiting = false
-  private allWaits = true
+  private wordsWait = true
   private gliding = false
   private pictureMono = -Infinity
   private glideMs = GLIDE_MS[1]
@@ -75,6 +79,7 @@ export class Overlay {
   private frameMono = NaN
   private moving = false
   private drawnView = ''
+  private linesMono = -Infinity
   /** As it was when this frame began: to ask the ground makes the page lay itself out. */
   private view: View
   private zoned: ZoneScene = { zones: [], signal: null, search: null, drawing: null, pointer: null }
@@ -129,8 +134,11 @@ export class Overlay {
   }
 
   setMarked(wanted: Wanted): void {
+    const { selected, chosen, tasked } = this.wanted
+    const same = selected === wanted.selected && equal(chosen, wanted.chosen) && equal(tasked, wanted.tasked)
     this.wanted = wanted
-    this.refresh()
+    if (same) this.speak()
+    else this.refresh()
   }
 
   setZones(zoned: ZoneScene): void {
@@ -139,13 +147,21 @@ export class Overlay {
   }
 
   setLook(part: Partial<Pick<Look, 'answered' | 'cut' | 'rings'>>): void {
+    const other = part.cut !== this.look.cut || part.rings !== this.look.rings
     this.look = { ...this.look, ...part }
-    this.refresh()
+    if (other) this.refresh()
+    else this.speak()
   }
 
   /** Looks at the picture again and draws all in the next frame. */
   refresh(): void {
-    this.allWaits = true
+    this.linesMono = -Infinity
+    this.speak()
+  }
+
+  /** Ages are older: words are drawn in the next frame, and lines when it is their time. */
+  speak(): void {
+    this.wordsWait = true
     this.pictured()
   }
 
@@ -157,8 +173,8 @@ export class Overlay {
       this.waiting = false
       this.view = this.ground.view()
       this.lookAgain()
-      this.draw(this.allWaits || !this.points)
-      this.allWaits = false
+      this.draw(this.wordsWait)
+      this.wordsWait = false
       this.glide()
     })
   }
@@ -352,19 +368,22 @@ export class Overlay {
     return foreign ?? cellOf(meta.kind, meta.branch, contact, meta.reported !== undefined)
   }
 
-  private draw(all: boolean): void {
+  private draw(words: boolean): void {
     const { view } = this
     if (view.widthPx === 0 || view.heightPx === 0) return
     const dpr = devicePixelRatio
     for (const canvas of [this.below, this.middle, this.above]) fit(canvas, view, dpr)
     this.drawSymbols(view)
-    if (!all) return
-    this.drawnView = keyOf(view)
-    this.look.blinkOn = isStill() || Math.floor(performance.now() / 500) % 2 === 0
+    if (!words) return
+    this.look.blinkOn = blinkOn()
     const isInView = (slot: number): boolean => this.sight.isInView(slot)
-    const bottom = cleared(this.below, view, dpr)
-    drawZones(bottom, view, this.zoned, this.look.theme)
-    drawBelow(bottom, view, this.now, isInView, this.source.trails, this.look)
+    if (keyOf(view) !== this.drawnView || performance.now() - this.linesMono >= (this.now.crowded ? LINES_CROWDED_MS : LINES_MS)) {
+      this.linesMono = performance.now()
+      const bottom = cleared(this.below, view, dpr)
+      drawZones(bottom, view, this.zoned, this.look.theme)
+      drawBelow(bottom, view, this.now, isInView, this.source.trails, this.look)
+    }
+    this.drawnView = keyOf(view)
     const top = cleared(this.above, view, dpr)
     this.hits = drawAbove(top, view, this.now, isInView, this.inside, this.look, !this.points)
     if (this.fanned) this.hits = this.drawFanned(top, view, this.fanned)
@@ -430,7 +449,7 @@ export class Overlay {
   }
 }
 
-const isStill = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches
+const equal = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean => a.size === b.size && [...a].every((slot) => b.has(slot))
 const keyOf = (view: View): string => `${view.cx} ${view.cy} ${view.worldPx} ${view.widthPx} ${view.heightPx} ${devicePixelRatio}`
 const rgb = (hex: string): number[] => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255)
 
