@@ -1,10 +1,11 @@
-"""How much of a machine the commander's map needs: the whole page in headless Chromium, software GL, fed by screen_feed.py.
+"""How much of a machine the commander's map needs: the whole page in headless Chromium, fed by screen_feed.py.
 
-    python tests/bench/screen.py [--units 10000 --hz 10] [--seconds 30] [--heap-s 300] [--no-gl] [--static DIR] [--profile F]
+    python tests/bench/screen.py [--units 10000 --hz 10] [--seconds 30] [--heap-s 300] [--no-gl] [--static DIR]
+                                 [--profile FILE]
 
 Enters: the built page (hub/static unless told). Leaves: figures as JSON; run.py's section `screen` calls `measure`.
-Main thread is CDP's TaskDuration over the time: `wall` as the clock goes, so what other programs take of the cores is in
-it; `cpu` by the thread's own clock. The heap is read after a forced collection, outside of the seconds that are measured.
+Main thread is CDP's TaskDuration over the time: `wall` as the clock goes, so what other programs take of the cores is
+in it; `cpu` by the thread's own clock. The heap is read after a forced collection, apart from the other seconds.
 """
 
 import argparse
@@ -79,7 +80,9 @@ def metrics(session: CDPSession) -> dict[str, float]:
 def cpu_s() -> float:
     """CPU seconds of all programs that this one started, and theirs, but the feed: Chromium with its GPU process."""
     ticks = 0
-    found = [(int(folder.name), stat_of(folder)) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+    found = [
+        (int(folder.name), stat_of(folder)) for folder in Path("/proc").iterdir() if folder.name.isdigit()
+    ]
     parents = {pid: stat for pid, stat in found if stat}
     ours = {os.getpid()}
     while more := {pid for pid, (parent, _, _) in parents.items() if parent in ours} - ours:
@@ -107,9 +110,7 @@ def busy(page: Page, seconds: float, *, pan: bool = False) -> dict[str, float]:
     cpu.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def look() -> tuple[float, ...]:
-        ticks, drawn = page.evaluate(
-            "[window.__zhantu.ticks, (window.__zhantu.map ?? {drawn: NaN}).drawn]"
-        )
+        ticks, drawn = page.evaluate("[window.__zhantu.ticks, (window.__zhantu.map ?? {drawn: NaN}).drawn]")
         return (
             time.monotonic(), ticks, drawn, metrics(wall)["TaskDuration"], metrics(cpu)["TaskDuration"], cpu_s(),
         )  # fmt: skip
@@ -180,7 +181,9 @@ def top(profile: dict[str, Any], count: int = 25) -> list[str]:
         key = f"{frame['functionName'] or '(anonymous)'} {file}:{frame['lineNumber']}:{frame['columnNumber']}"
         own[key] = own.get(key, 0) + delta
     total = sum(own.values())
-    return [f"{100 * us / total:5.1f} % {key}" for key, us in sorted(own.items(), key=lambda one: -one[1])[:count]]
+    return [
+        f"{100 * us / total:5.1f} % {key}" for key, us in sorted(own.items(), key=lambda one: -one[1])[:count]
+    ]
 
 
 def measure(
@@ -193,7 +196,8 @@ def measure(
         begin = time.monotonic()
         page.goto(url)
         page.wait_for_function(
-            f"() => window.__zhantu?.units === {units} && window.__zhantu.ticks > 1 && (window.__zhantu.map?.drawn ?? 1) > 0",
+            f"() => window.__zhantu?.units === {units} && window.__zhantu.ticks > 1"
+            " && (window.__zhantu.map?.drawn ?? 1) > 0",
             timeout=USABLE_S_MAX * 1000,
         )
         found: dict[str, Any] = {"units": units, "hz": hz, "open_s": round(time.monotonic() - begin, 2)}

@@ -2,9 +2,9 @@
 
     python tests/bench/screen_feed.py --port 8700 --units 10000 --hz 10 [--static hub/static]
 
-Enters: how many units move how often. Leaves: what docs/feed.md promises, encoded by the hub's own encoder, to every screen
-that connects. Started by screen.py. Every unit changes in every tick, which is the worst that a tick can hold; few are in
-danger, some are silent, so that every state is drawn. It serves loopback only.
+Enters: how many units move how often. Leaves: what docs/feed.md promises, encoded by the hub's own encoder, to every
+screen that connects. Started by screen.py. Every unit changes in every tick, which is the worst that a tick can hold;
+few are in danger, some are silent, so that every state is drawn. It serves loopback only.
 """
 
 import argparse
@@ -62,7 +62,8 @@ class Crowd:
     def meta(self) -> list[dict[str, Any]]:
         return [
             {"slot": i, "id": f"u{i}", "callsign": f"{NAMES[i % len(NAMES)]}-{i:05d}", "kind": KINDS[i % len(KINDS)],
-             "branch": BRANCHES[i % len(BRANCHES)], "team": f"{i % 40:02d} 队", "device": i + 1, "stale_s": 30, "lost_s": 300}
+             "branch": BRANCHES[i % len(BRANCHES)], "team": f"{i % 40:02d} 队", "device": i + 1, "stale_s": 30,
+             "lost_s": 300}
             for i in range(self.count)
         ]  # fmt: skip
 
@@ -96,8 +97,8 @@ async def send(socket: WebSocket, crowd: Crowd, hz: float) -> None:
         )
 
     await socket.send_bytes(encode({
-        "k": "hello", "v": 1, "t": now_ms(), "realm": "bench", "tick_ms": round(1000 / hz), "name": "测量", "drill": True,
-        "role": "safety-officer", "permissions": ["picture", "acknowledge"], "parts": [],
+        "k": "hello", "v": 1, "t": now_ms(), "realm": "bench", "tick_ms": round(1000 / hz), "name": "测量",
+        "drill": True, "role": "safety-officer", "permissions": ["picture", "acknowledge"], "parts": [],
     }))  # fmt: skip
     await socket.send_bytes(encode({"k": "meta", "units": crowd.meta()}))
     seq, next_s = 1, time.monotonic()

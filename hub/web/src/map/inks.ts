@@ -5,7 +5,7 @@ export interface Inks { text: string; halo: string; muted: string; plate: string
 
 export const INKS: Record<Theme, Inks> = {
   night: { text: '#eef2f5', halo: '#12161b', muted: '#c3ccd4', plate: 'rgba(24,30,36,0.92)', trail: '143,196,232', doubt: '195,214,228', selected: '#ffffff', chosen: '#6cb8ff', sos: '#ff3b3b', high: '#ff9a2e' },
-  day: { text: '#151b20', halo: '#f4f6f7', muted: '#39434c', plate: 'rgba(250,251,252,0.94)', trail: '23,84,138', doubt: '40,70,98', selected: '#0b1116', chosen: '#0a5fb0', sos: '#d00018', high: '#b85400' },
+  day: { text: '#151b20', halo: '#f4f6f7', muted: '#39434c', plate: 'rgba(250,251,252,0.94)', trail: '23,84,138', doubt: '40,70,98', selected: '#0b1116', chosen: '#0a5fb0', sos: '#a40014', high: '#be5a00' },
 }
 
 /** Behind the words of somebody in danger; white letters stand on it. */
