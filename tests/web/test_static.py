@@ -18,7 +18,7 @@ HARMLESS = re.compile(
     r"|github\.com/maplibre/maplibre-gl-js/blob/v[\d.]+/LICENSE\.txt)"
 )
 FIRST_LOAD_KIB_MAX = 500
-LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "wrapped.js"}
+LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "milsymbol.js", "wrapped.js"}
 
 
 def test_index_names_only_files_that_exist() -> None:
@@ -54,6 +54,7 @@ def test_no_source_maps_and_stable_names() -> None:
         "maplibre-gl-worker.js",
         "maplibre.css",
         "maplibre.js",
+        "milsymbol.js",
         "screen.js",
         "shandong.geojson",
         "wrapped.js",

@@ -18,6 +18,8 @@ export interface Entrance { lat: number; lon: number; units: Within[] }
 
 /** Of one entrance; the others are counted. Danger is never among those counted only. */
 export const ROWS_MAX = 8
+/** Clear of the rings of a call for help on the doorstep. */
+const OFF_PX = 46
 /** Ways in nearer to each other than this are one, degrees: about 10 m. */
 const SAME_DEG = 1e-4
 const WORST: Record<State, number> = { sos: 0, mandown: 1, lost: 2, stale: 3, online: 4, unheard: 5 }
@@ -54,9 +56,9 @@ function drawEntrance(g: CanvasRenderingContext2D, view: View, x: number, y: num
   const head: Word[] = [{ text: `${t('entrance')} · ${t('entrance_n', { n: units.length })}`, bold: true }, ...(units.length > shown.length ? [{ text: `+${units.length - shown.length}` }] : [])]
   const width = Math.max(lineWidth(g, head), ...rows.map((row) => lineWidth(g, row))) + 20
   const height = (rows.length + 1) * (LINE_PX + 2) + 10
-  const left = x + 22 + width < view.widthPx ? x + 22 : x - 22 - width
+  const left = x + OFF_PX + width < view.widthPx ? x + OFF_PX : x - OFF_PX - width
   const top = Math.max(4, Math.min(y - LINE_PX, view.heightPx - height - 4))
-  door(g, x, y, inks.text, inks.halo)
+  doorstep(g, x, y, left > x ? left : left + width, inks.text, inks.halo)
   g.fillStyle = inks.plate
   g.fillRect(left, top, width, height)
   g.strokeStyle = inks.muted
@@ -82,12 +84,15 @@ function wordsOf({ meta, state, insideS }: Within, { theme }: Look): Word[] {
   ]
 }
 
-/** A frame with an arrow into it. */
-function door(g: CanvasRenderingContext2D, x: number, y: number, ink: string, halo: string): void {
-  for (const [width, colour] of [[6, halo], [2.5, ink]] as const) {
+/** A point with a line to its list: small, because somebody in danger may stand there. */
+function doorstep(g: CanvasRenderingContext2D, x: number, y: number, plateX: number, ink: string, halo: string): void {
+  for (const [width, colour] of [[5, halo], [2, ink]] as const) {
     g.lineWidth = width
     g.strokeStyle = colour
-    g.lineJoin = 'round'
-    g.stroke(new Path2D(`M${x - 4} ${y - 11}h13v22h-13M${x - 13} ${y}h13M${x - 4} ${y - 4}l4 4l-4 4`))
+    g.strokeRect(x - 3, y - 3, 6, 6)
+    g.beginPath()
+    g.moveTo(x + Math.sign(plateX - x) * 3, y)
+    g.lineTo(plateX, y)
+    g.stroke()
   }
 }

@@ -41,7 +41,7 @@ export class Foreign {
     const colours = SYMBOL_COLOURS[theme]
     this.codes.forEach((sidc, i) => {
       if (!this.isKnown(sidc)) return
-      const drawing = new this.library!.Symbol(sidc, { size: 40, monoColor: colours.full, fill: false, outlineWidth: 10, outlineColor: colours.edge, infoFields: false }).asCanvas(dpr)
+      const drawing = new this.library!.Symbol(sidc, { size: 40, monoColor: colours.full, fill: false, strokeWidth: 7, outlineWidth: 5, outlineColor: colours.edge, infoFields: false }).asCanvas(dpr)
       DRAWN.forEach((contact, state) => {
         const cell = FOREIGN_AT + i * DRAWN.length + state
         g.setTransform(dpr, 0, 0, dpr, (cell % COLUMNS) * CELL_PX * dpr, Math.floor(cell / COLUMNS) * CELL_PX * dpr)
@@ -66,7 +66,7 @@ function put(g: CanvasRenderingContext2D, drawing: HTMLCanvasElement, contact: C
   const scale = Math.min(BOX_PX / drawing.width, BOX_PX / drawing.height)
   const [width, height] = [drawing.width * scale, drawing.height * scale]
   const [x, y] = [(CELL_PX - width) / 2, (CELL_PX - height) / 2]
-  g.globalAlpha = contact === 'online' ? 1 : 0.45
+  g.globalAlpha = contact === 'online' ? 1 : 0.55
   g.drawImage(drawing, x, y, width, height)
   g.globalAlpha = 1
   if (contact === 'stale') g.drawImage(drawing, 0, 0, drawing.width / 2, drawing.height, x, y, width / 2, height)

@@ -50,7 +50,8 @@ function place(g: CanvasRenderingContext2D, view: View, mark: Mark, words: Word[
   const below: [number, number] = [x - width / 2, y + reach + 12]
   const onRight = right + width < view.widthPx || left < 0
   const ways: [number, number, Word[]][] = [[right, y, words], [left, y, words], [...below, words], [x - lineWidth(g, [age]) / 2, below[1], [age]]]
-  const found = must ? ways[onRight ? 0 : 1]! : ways.find(([at, middle, line]) => taken.isFree(boxOf(at, middle, lineWidth(g, line))))
+  const whole = must ? ways.slice(0, 3) : ways
+  const found = whole.find(([at, middle, line]) => taken.isFree(boxOf(at, middle, lineWidth(g, line)))) ?? (must ? ways[onRight ? 0 : 1] : undefined)
   if (!found) return false
   const [at, middle, line] = found
   taken.take(boxOf(at, middle, lineWidth(g, line)))

@@ -93,13 +93,16 @@ export class Overlay {
     this.look = { theme, cut: false, blinkOn: true, answered: new Set(), rings: false }
     this.atlas = drawAtlas(theme, devicePixelRatio)
     this.startGl()
-    // A lost context draws nothing and says nothing: symbols would vanish while the screen looks live.
-    this.middle.addEventListener('webglcontextlost', (event) => {
-      event.preventDefault()
-      this.points = null
+    // A lost context, of the symbols or of the ground, draws nothing and says nothing: the map would look live without them.
+    container.addEventListener('webglcontextlost', (event) => {
+      if (event.target === this.middle) {
+        if (!this.points) return
+        event.preventDefault()
+        this.points = null
+      }
       this.say('lost')
-    })
-    this.middle.addEventListener('webglcontextrestored', () => this.startGl())
+    }, true)
+    container.addEventListener('webglcontextrestored', () => this.startGl(), true)
     ground.onRender(() => this.onGround())
     ground.onMoving((moving) => this.onMoving(moving))
   }
@@ -239,7 +242,7 @@ export class Overlay {
   private startGl(): void {
     this.points = Points.make(this.middle)
     this.setAtlas()
-    this.say(this.points ? 'gl' : this.graphics === 'lost' ? 'lost' : 'none')
+    this.say(this.points ? 'gl' : 'none')
   }
 
   private say(now: Graphics): void {

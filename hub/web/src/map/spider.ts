@@ -41,8 +41,10 @@ export function drawFan(
 ): Hit[] {
   const inks = INKS[look.theme]
   const legs = fanOut(marks.length, x, y, view)
-  g.fillStyle = look.theme === 'night' ? 'rgba(10,14,18,0.55)' : 'rgba(250,251,252,0.6)'
-  g.fillRect(0, 0, view.widthPx, view.heightPx)
+  g.fillStyle = look.theme === 'night' ? 'rgba(10,14,18,0.6)' : 'rgba(250,251,252,0.7)'
+  const [xs, ys] = [legs.map((leg) => leg.x), legs.map((leg) => leg.y)]
+  const [left, top] = [Math.min(x, ...xs) - ROOM_PX, Math.min(y, ...ys) - ROW_PX]
+  g.fillRect(left, top, Math.max(x, ...xs) + ROOM_PX - left, Math.max(y, ...ys) + ROW_PX - top)
   for (const [width, ink] of [[4, inks.halo], [1.5, inks.text]] as const) {
     g.beginPath()
     for (const leg of legs) {
@@ -55,12 +57,12 @@ export function drawFan(
   }
   if (more > 0) writeLine(g, x - 12, y, [{ text: `+${more}`, bold: true }], inks, inks.plate)
   return marks.map((mark, i) => {
-    const { x: px, y: py, left } = legs[i]!
+    const { x: px, y: py, left: isLeft } = legs[i]!
     symbol(mark, px, py)
     if (isDanger(mark)) drawDanger(g, px, py, mark, { ...look, small: true })
     const words = wordsOf(mark, inks, look)
     const width = lineWidth(g, words)
-    const from = left ? px - 30 - width : px + 30
+    const from = isLeft ? px - 30 - width : px + 30
     writeLine(g, from, py, words, inks, mark.state === 'sos' || mark.state === 'mandown' ? DANGER_PLATES[mark.state] : inks.plate)
     const box = around(px, py, 22)
     return { ...box, x0: Math.min(box.x0, from - 5), x1: Math.max(box.x1, from + width + 5), slot: mark.slot }

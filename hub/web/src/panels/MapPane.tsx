@@ -118,6 +118,7 @@ function placeAt(made: Ground, x: number, y: number): Position {
 
 function clicked(made: Ground, overlay: Overlay, x: number, y: number, more: boolean): void {
   if (drawing.peek()) return addPoint(placeAt(made, x, y))
+  hovered.value = null
   const found = overlay.click(x, y)
   if (found === 'fan') return
   if (found === null) {
