@@ -107,6 +107,15 @@ def click_at(page: Page, place: dict[str, float], **how: Any) -> None:
     page.mouse.click(x + place["x"], y + place["y"], **how)
 
 
+def places_at_rest(page: Page) -> Any:
+    """What can be clicked, once the bars above have the height of their language and the map has followed."""
+    before = None
+    while (now := page.evaluate(f"{MAP}.places")) != before:
+        before = now
+        page.wait_for_timeout(400)
+    return now
+
+
 def nobody_is_selected(page: Page) -> None:
     """Each press of Escape is one step back: out of the search, out of the selection."""
     for _ in range(4):
@@ -220,7 +229,7 @@ def a_stack(page: Page, artifacts: Path) -> None:
     click_at(page, page.evaluate(f"{MAP}.at('{first}')"))
     page.wait_for_function(f"() => {MAP}.fan.length === {len(STACK)} && {MAP}.places.length === {len(STACK)}")
     looks(page, artifacts, "stack")
-    legs = page.evaluate(f"{MAP}.places")
+    legs = places_at_rest(page)
     assert len({(leg["x"], leg["y"]) for leg in legs}) == len(STACK)
     click_at(page, legs[1])
     expect(page.get_by_test_id("detail")).to_be_visible()
@@ -246,7 +255,7 @@ def somebody_to_follow(page: Page, few: Walkers, patiently: Callable[..., Any], 
         at = page.evaluate(f"{MAP}.at('{walker}')")
         box = page.locator(".canvases").bounding_box()
         assert box is not None
-        return abs(at["x"] - box["width"] / 2) < 6 and abs(at["y"] - box["height"] / 2) < 6
+        return bool(abs(at["x"] - box["width"] / 2) < 6 and abs(at["y"] - box["height"] / 2) < 6)
 
     patiently(is_in_the_middle, "the map does not follow")
     looks(page, artifacts, "follow")
@@ -313,7 +322,7 @@ def test_who_went_in_stands_beside_the_entrance_and_strangers_have_their_own_sig
     few.place(4, HERE[0] + 0.001, HERE[1] + 0.002)
     few.place(5, HERE[0] - 0.001, HERE[1] + 0.002)
     entry = {"lat": HERE[0], "lon": HERE[1], "t": time.time() * 1000 + 60_000}
-    more = {
+    more: dict[str, dict[str, Any]] = {
         "泰山-01": {"entry": entry, "floor": -2}, "泰山-02": {"entry": entry, "floor": 3}, "泰山-03": {"floor": 7},
         "友邻-01": {"sidc": "SFGPUCI----D---"}, "友邻-02": {"sidc": "10061000001211000000"},
     }  # fmt: skip
@@ -333,6 +342,6 @@ def test_who_went_in_stands_beside_the_entrance_and_strangers_have_their_own_sig
         page.wait_for_timeout(800)
         looks(page, artifacts, "entrance")
         the_card_is_lost(page)
-        deep = page.evaluate(f"{MAP}.places")[1]
+        deep = places_at_rest(page)[1]
         click_at(page, deep)
         expect(page.get_by_test_id("detail-callsign")).to_have_text("泰山-01")

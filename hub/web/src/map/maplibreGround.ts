@@ -40,7 +40,8 @@ export class MaplibreGround implements Ground {
   private readonly map: MapLibre
   private theme: Theme
   private lang: Lang
-  private resizing = false
+  /** A change of size, or of the place that is followed, is told as a move of the hand, which it is not. */
+  private quiet = false
 
   constructor(container: HTMLElement, theme: Theme, lang: Lang) {
     this.theme = theme
@@ -82,7 +83,7 @@ export class MaplibreGround implements Ground {
   }
 
   centreOn(lon: number, lat: number): void {
-    this.map.jumpTo({ center: [lon, lat] })
+    this.quietly(() => this.map.jumpTo({ center: [lon, lat] }))
   }
 
   fit({ west, south, east, north }: Bounds): void {
@@ -120,16 +121,18 @@ export class MaplibreGround implements Ground {
   }
 
   onMoving(moving: (is: boolean) => void): void {
-    for (const is of [true, false]) this.map.on(is ? 'movestart' : 'moveend', () => !this.resizing && moving(is))
+    for (const is of [true, false]) this.map.on(is ? 'movestart' : 'moveend', () => !this.quiet && moving(is))
   }
 
   setCoarse(coarse: boolean): void {
     const ratio = coarse ? devicePixelRatio / 2 : devicePixelRatio
-    if (this.map.getPixelRatio() === ratio) return
-    // Another size is told as a move, which it is not.
-    this.resizing = true
-    this.map.setPixelRatio(ratio)
-    this.resizing = false
+    if (this.map.getPixelRatio() !== ratio) this.quietly(() => this.map.setPixelRatio(ratio))
+  }
+
+  private quietly(change: () => void): void {
+    this.quiet = true
+    change()
+    this.quiet = false
   }
 
   onHover(hover: (x: number, y: number) => void): void {
