@@ -3,7 +3,7 @@ import { metresText } from '../laws/words'
 import { INKS, LINE_PX, lineWidth, writeLine, type Word } from './inks'
 import type { Hit } from './pick'
 import type { Mark, Scene } from './scene'
-import { isDanger, type Look } from './strokes'
+import { isDanger, type Look } from './look'
 import type { Taken } from './taken'
 import { latOf, lonOf, metresBetween, screenX, screenY, type View } from './view'
 

@@ -9,7 +9,7 @@ import { floorText } from '../laws/inside'
 import { ageText } from '../laws/words'
 import { DANGER_PLATES, INKS, LINE_PX, lineWidth, writeLine, type Word } from './inks'
 import type { Hit } from './pick'
-import type { Look } from './strokes'
+import type { Look } from './look'
 import type { Taken } from './taken'
 import { mercatorX, mercatorY, screenX, screenY, type View } from './view'
 

@@ -6,7 +6,7 @@ import { floorText } from '../laws/inside'
 import { ageText } from '../laws/words'
 import { DANGER_PLATES, INKS, LINE_PX, lineWidth, writeLine, type Inks, type Word } from './inks'
 import type { Mark, Scene } from './scene'
-import { isDanger, reachPx, type Look } from './strokes'
+import { isDanger, reachPx, type Look } from './look'
 import type { Box, Taken } from './taken'
 import { screenX, screenY, type View } from './view'
 

@@ -2,7 +2,7 @@
 import { metresText } from '../laws/words'
 import { INKS, widthOf, writeLine } from './inks'
 import type { Mark } from './scene'
-import type { Look } from './strokes'
+import type { Look } from './look'
 import { pxPerMetre, screenX, screenY, type View } from './view'
 
 const RINGS = 4

@@ -8,7 +8,8 @@ import { around, wordsOf } from './labels'
 import { DANGER_PLATES, INKS, lineWidth, writeLine } from './inks'
 import type { Hit } from './pick'
 import type { Mark } from './scene'
-import { drawDanger, isDanger, type Look } from './strokes'
+import { isDanger, type Look } from './look'
+import { drawDanger } from './strokes'
 import type { View } from './view'
 
 /** More are told as a number: whoever stands in a crowd is found by zooming in, or in the list. */

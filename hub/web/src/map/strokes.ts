@@ -3,28 +3,17 @@ import type { Trail } from '../feed/trails'
 import { metresText } from '../laws/words'
 import { drawEdges, outside } from './edges'
 import { drawEntrances, type Entrance } from './entrances'
-import { FONT, GROUND_COLOURS, type Theme } from './ground'
+import { FONT, GROUND_COLOURS } from './ground'
 import { octagon } from './glyphs'
 import { GREY, INKS, writeLine } from './inks'
 import { drawLabels } from './labels'
+import { isDanger, reachPx, type Look } from './look'
 import type { Hit } from './pick'
 import { drawRings } from './rings'
 import type { Mark, Scene } from './scene'
 import type { PictureSource } from './source'
 import { Taken } from './taken'
 import { latOf, lonOf, mercatorX, mercatorY, pxPerMetre, screenX, screenY, type View } from './view'
-
-/** `answered`: slots whose call for help somebody has answered; only the others blink. */
-export interface Look {
-  theme: Theme
-  cut: boolean
-  blinkOn: boolean
-  answered: ReadonlySet<number>
-  /** Range rings around the selected unit. */
-  rings: boolean
-  /** Rings of danger around a sign that stands in a row of signs. */
-  small?: boolean
-}
 
 const TRAILS_MAX = 300
 const FADES = 5
@@ -153,13 +142,6 @@ export function drawAbove(
   drawScale(g, view, look)
   return [...edges, ...rows]
 }
-
-/** How far a symbol with its rings of danger reaches; what is drawn around it starts here. */
-export function reachPx(mark: Mark): number {
-  return mark.state === 'sos' ? 40 : mark.state === 'mandown' ? 50 : mark.selected || mark.chosen ? 26 : 22
-}
-
-export const isDanger = ({ state }: Pick<Mark, 'state'>): boolean => state === 'sos' || state === 'mandown'
 
 export function drawDanger(g: CanvasRenderingContext2D, x: number, y: number, mark: Mark, look: Look): void {
   const inks = INKS[look.theme]
