@@ -2,36 +2,26 @@
  * Units above the ground. Enters: a picture (`source.ts`), the view of the ground, whom the commander marked. Leaves: pixels,
  * and an answer to what lies under the pointer.
  *
- * Three canvases. Below: grid, zones, trails, circles of doubt (2D). Middle: symbols (WebGL; a 2D one takes its place without
- * it). Above: rings, arrows, labels. Symbols are drawn with each picture, and between two pictures while they glide; lines and
- * words, which cost most, four times a second; all of it in every frame in which a hand moves the ground.
+ * Three canvases. Below: grid, zones, trails, circles of doubt (2D). Middle: symbols (`symbols.ts`). Above: rings, arrows, labels.
+ * Symbols are drawn with each picture, and between two pictures while they glide; lines and words, which cost most, a few times
+ * a second; all of it in every frame in which a hand moves the ground.
  */
-import type { Contact } from '../laws/contact'
 import { FULL_PACE, paced, retried, type Pace } from '../laws/pace'
-import { cellOf, CELL_PX, COLUMNS, dotOf, drawAtlas } from './atlas'
-import { Dots } from './dots'
+import { cleared, fit } from './canvas'
 import { entrances, type Entrance } from './entrances'
-import { Foreign } from './foreign'
 import type { Ground, Theme } from './ground'
-import { INKS } from './inks'
+import type { Look } from './look'
 import { blinkOn, isStill } from './motion'
 import { hitAt, PickGrid, type Hit } from './pick'
-import { NO_COURSE, Points, VERTEX_BYTES, whatOf } from './points'
-import { Sight, type Mark, type Scene, type Wanted } from './scene'
+import { Sight, type Scene, type Wanted } from './scene'
 import type { PictureSource } from './source'
 import { drawFan, FAN_MAX } from './spider'
-import { reachPx, type Look } from './look'
 import { drawAbove, drawBelow } from './strokes'
+import { Symbols, type Drawn } from './symbols'
 import type { Box } from './taken'
 import { latOf, lonOf, screenX, screenY, type View } from './view'
 import { drawZones, type ZoneScene } from './zoneStrokes'
-import type { UnitMeta } from '../feed/messages'
 
-/** Without WebGL whole symbols are drawn for this many, dots for the rest. */
-const ICONS_BY_CANVAS_MAX = 300
-const DOT_PX = 12
-const SYMBOL_PX = 38
-const SELECTED_PX = 46
 /** Signs nearer to each other than this cover each other. */
 const COVER_PX = 15
 const COVER_DOT_PX = 7
@@ -54,21 +44,14 @@ export class Overlay {
   /** Called after each look at the picture, before it is drawn. */
   onLook: () => void = () => undefined
   private readonly below: HTMLCanvasElement
-  private readonly middle: HTMLCanvasElement
   private readonly above: HTMLCanvasElement
-  private flat: HTMLCanvasElement | null = null
-  private points: Points | null = null
-  private atlas: HTMLCanvasElement
-  private atlasDpr = devicePixelRatio
-  private dots: Dots | null = null
-  private readonly foreign = new Foreign(() => this.newAtlas())
+  private readonly symbols: Symbols
   private readonly sight = new Sight()
   private now: Scene = { marks: [], order: new Uint32Array(0), shown: 0, crowded: false, inside: [], stepPx: 0, at: NaN }
   private inside: Entrance[] = []
   private hits: Hit[] = []
   private grid: PickGrid | null = null
   private fanned: { x: number; y: number; slots: number[]; zoom: number } | null = null
-  private bytes = new ArrayBuffer(0)
   private look: Look
   private wanted: Wanted = { selected: undefined, chosen: new Set(), tasked: new Set() }
   private waiting = false
@@ -89,21 +72,25 @@ export class Overlay {
   constructor(private readonly container: HTMLElement, private readonly ground: Ground, private source: PictureSource, theme: Theme) {
     this.view = ground.view()
     this.below = this.layer('below')
-    this.middle = this.layer('middle')
+    const middle = this.layer('middle')
+    const flat = this.layer('flat')
     this.above = this.layer('above')
     this.look = { theme, cut: false, blinkOn: true, answered: new Set(), rings: false }
-    this.atlas = drawAtlas(theme, devicePixelRatio)
-    this.startGl()
+    this.symbols = new Symbols(middle, flat, theme, () => this.refresh())
+    this.say(this.symbols.byCard ? 'gl' : 'none')
     // A lost context, of the symbols or of the ground, draws nothing and says nothing: the map would look live without them.
     container.addEventListener('webglcontextlost', (event) => {
-      if (event.target === this.middle) {
-        if (!this.points) return
+      if (event.target === middle) {
+        if (!this.symbols.byCard) return
         event.preventDefault()
-        this.points = null
+        this.symbols.lose()
       }
       this.say('lost')
     }, true)
-    container.addEventListener('webglcontextrestored', () => this.startGl(), true)
+    container.addEventListener('webglcontextrestored', () => {
+      this.symbols.start()
+      this.say(this.symbols.byCard ? 'gl' : 'none')
+    }, true)
     ground.onRender(() => this.onGround())
     ground.onMoving((moving) => this.onMoving(moving))
   }
@@ -111,6 +98,8 @@ export class Overlay {
   /** Another picture: a moment of a rewind, or the live one again. */
   setSource(source: PictureSource): void {
     this.source = source
+    this.sight.restart()
+    this.ticks = -1
     this.refresh()
   }
 
@@ -134,7 +123,7 @@ export class Overlay {
 
   setTheme(theme: Theme): void {
     this.look = { ...this.look, theme }
-    this.newAtlas()
+    this.symbols.setTheme(theme)
   }
 
   setMarked(wanted: Wanted): void {
@@ -240,34 +229,14 @@ export class Overlay {
     return canvas
   }
 
-  private startGl(): void {
-    this.points = Points.make(this.middle)
-    this.setAtlas()
-    this.say(this.points ? 'gl' : 'none')
-  }
-
   private say(now: Graphics): void {
     this.graphics = now
     this.onGraphics(now)
     this.refresh()
   }
 
-  private newAtlas(): void {
-    this.atlasDpr = devicePixelRatio
-    this.atlas = drawAtlas(this.look.theme, devicePixelRatio)
-    this.setAtlas()
-    this.refresh()
-  }
-
-  private setAtlas(): void {
-    this.foreign.drawInto(this.atlas, this.look.theme, this.atlasDpr)
-    const inks = INKS[this.look.theme]
-    this.points?.setAtlas(this.atlas, rgb(inks.text), rgb(inks.halo))
-    this.dots = null
-  }
-
   private lookAgain(): void {
-    if (this.atlasDpr !== devicePixelRatio) this.newAtlas()
+    this.symbols.follow(devicePixelRatio)
     const { source } = this
     this.pace = retried(this.pace, performance.now())
     if (source.ticks !== this.ticks) {
@@ -284,7 +253,7 @@ export class Overlay {
       const meta = source.meta(slot)!
       return { slot, meta, state: this.sight.stateOf(source, slot), insideS: Math.max(0, (this.now.at - meta.entry!.t) / 1000) }
     }))
-    this.fillVertices()
+    this.symbols.fill(this.view, this.drawing())
   }
 
   /** Frame after frame until symbols are where the picture says. */
@@ -295,14 +264,14 @@ export class Overlay {
     const step = (mono: number): void => {
       this.frame(mono)
       this.gliding = this.canGlide() && this.part() < 1
-      this.drawSymbols(this.view)
+      this.symbols.draw(this.view, this.drawing(), this.part())
       if (this.gliding) requestAnimationFrame(step)
     }
     requestAnimationFrame(step)
   }
 
   private canGlide(): boolean {
-    return this.points !== null && this.pace.glide && !this.look.cut && this.now.stepPx > GLIDE_PX_MIN && !isStill()
+    return this.symbols.byCard && this.pace.glide && !this.look.cut && this.now.stepPx > GLIDE_PX_MIN && !isStill()
   }
 
   /** How far between two pictures, 0..1; a line that is cut moves nothing. */
@@ -343,129 +312,35 @@ export class Overlay {
     return (this.grid = new PickGrid(x, y, slots, view.widthPx, view.heightPx))
   }
 
-  private fillVertices(): void {
-    if (!this.points) return
-    const { order, crowded, marks } = this.now
-    const { x, y, beforeX, beforeY } = this.sight
-    if (this.bytes.byteLength < order.length * VERTEX_BYTES) this.bytes = new ArrayBuffer(order.length * VERTEX_BYTES * 2)
-    const [at, looks] = [new Float32Array(this.bytes), new Uint16Array(this.bytes)]
-    const { cx, cy } = this.view
-    const byName = new Map(marks.map((mark) => [mark.slot, mark]))
-    for (let i = 0; i < order.length; i++) {
-      const slot = order[i]!
-      const mark = byName.get(slot)
-      const dot = crowded && mark === undefined
-      at[i * 6] = beforeX[slot]! - cx
-      at[i * 6 + 1] = beforeY[slot]! - cy
-      at[i * 6 + 2] = x[slot]! - cx
-      at[i * 6 + 3] = y[slot]! - cy
-      looks[i * 12 + 8] = mark && !Number.isNaN(mark.courseDeg) && !this.look.cut ? mark.courseDeg : NO_COURSE
-      looks[i * 12 + 9] = dot ? dotOf(this.sight.contactOf(slot)) : this.cell(this.source.meta(slot)!, this.sight.contactOf(slot))
-      looks[i * 12 + 10] = dot ? DOT_PX : mark?.selected ? SELECTED_PX : SYMBOL_PX
-      looks[i * 12 + 11] = whatOf(dot, mark ? reachPx(mark) + (mark.selected ? 4 : -4) : 0)
-    }
-    this.points.setVertices(new Uint8Array(this.bytes), order.length, cx, cy)
-  }
-
-  private cell(meta: UnitMeta, contact: Contact): number {
-    const foreign = meta.sidc === undefined ? undefined : this.foreign.cellOf(meta.sidc, contact)
-    return foreign ?? cellOf(meta.kind, meta.branch, contact, meta.reported !== undefined)
+  private drawing(): Drawn {
+    return { source: this.source, sight: this.sight, scene: this.now, cut: this.look.cut }
   }
 
   private draw(words: boolean): void {
     const { view } = this
     if (view.widthPx === 0 || view.heightPx === 0) return
-    const dpr = devicePixelRatio
-    for (const canvas of [this.below, this.middle, this.above]) fit(canvas, view, dpr)
-    this.drawSymbols(view)
+    for (const canvas of [this.below, this.above]) fit(canvas, view)
+    this.symbols.draw(view, this.drawing(), this.part())
     if (!words) return
     this.look.blinkOn = blinkOn()
     const isInView = (slot: number): boolean => this.sight.isInView(slot)
     if (keyOf(view) !== this.drawnView || performance.now() - this.linesMono >= (this.now.crowded ? LINES_CROWDED_MS : LINES_MS)) {
       this.linesMono = performance.now()
-      const bottom = cleared(this.below, view, dpr)
+      const bottom = cleared(this.below, view)
       drawZones(bottom, view, this.zoned, this.look.theme)
       drawBelow(bottom, view, this.now, isInView, this.source.trails, this.look)
     }
     this.drawnView = keyOf(view)
-    const top = cleared(this.above, view, dpr)
-    this.hits = drawAbove(top, view, this.now, isInView, this.inside, this.look, !this.points)
+    const top = cleared(this.above, view)
+    this.hits = drawAbove(top, view, this.now, isInView, this.inside, this.look, !this.symbols.byCard)
     if (this.fanned) this.hits = this.drawFanned(top, view, this.fanned)
-  }
-
-  private drawSymbols(view: View): void {
-    if (this.points) {
-      if (this.flat) this.flat.hidden = true
-      this.points.draw(view, devicePixelRatio, this.look.cut ? 1 : 0, this.part())
-    } else this.drawByCanvas(view)
-  }
-
-  private drawByCanvas(view: View): void {
-    if (!this.flat) {
-      this.flat = this.layer('flat')
-      this.above.before(this.flat)
-    }
-    const dpr = devicePixelRatio
-    this.flat.hidden = false
-    this.flat.classList.toggle('cut', this.look.cut)
-    fit(this.flat, view, dpr)
-    const g = cleared(this.flat, view, dpr)
-    const crowded = this.now.crowded || this.now.shown > ICONS_BY_CANVAS_MAX
-    const whole = new Set(this.now.marks.map(({ slot }) => slot))
-    if (crowded) this.drawDots(g, view, this.now.crowded ? whole : this.graveOf())
-    let room = ICONS_BY_CANVAS_MAX
-    for (let i = this.now.marks.length - 1; i >= 0 && room > 0; i--) {
-      const mark = this.now.marks[i]!
-      if (!this.sight.isInView(mark.slot) || (crowded && !this.now.crowded && !this.sight.isMarked(mark.slot))) continue
-      this.drawSymbol(g, mark, screenX(view, mark.x), screenY(view, mark.y))
-      room -= 1
-    }
-  }
-
-  private graveOf(): Set<number> {
-    return new Set(this.now.marks.filter(({ slot }) => this.sight.isMarked(slot)).map(({ slot }) => slot))
-  }
-
-  private drawDots(g: CanvasRenderingContext2D, view: View, without: ReadonlySet<number>): void {
-    const dpr = this.atlasDpr
-    const contacts: Contact[] = ['online', 'stale', 'lost']
-    const middleOf = (cell: number): [number, number] => [((cell % COLUMNS) + 0.5) * CELL_PX * dpr, (Math.floor(cell / COLUMNS) + 0.5) * CELL_PX * dpr]
-    this.dots ??= Dots.from(this.atlas, contacts.map((contact) => middleOf(dotOf(contact))), Math.round(DOT_PX * dpr))
-    this.dots.begin(g)
-    for (const slot of this.now.order) {
-      if (without.has(slot) || !this.sight.isInView(slot)) continue
-      const contact = this.sight.contactOf(slot)
-      this.dots.add(screenX(view, this.sight.x[slot]!) * dpr, screenY(view, this.sight.y[slot]!) * dpr, contact === 'online' ? 0 : contact === 'stale' ? 1 : 2)
-    }
-    this.dots.end(g)
-  }
-
-  private drawSymbol(g: CanvasRenderingContext2D, mark: Mark, x: number, y: number): void {
-    const cell = this.cell(mark.meta, mark.contact)
-    const size = mark.selected ? SELECTED_PX : SYMBOL_PX
-    const from = CELL_PX * this.atlasDpr
-    g.drawImage(this.atlas, (cell % COLUMNS) * from, Math.floor(cell / COLUMNS) * from, from, from, x - size / 2, y - size / 2, size, size)
   }
 
   private drawFanned(g: CanvasRenderingContext2D, view: View, { x, y, slots }: { x: number; y: number; slots: number[] }): Hit[] {
     const shown = slots.slice(0, FAN_MAX).flatMap((slot) => this.sight.markOf(this.source, slot, this.wanted) ?? [])
-    return drawFan(g, screenX(view, x), screenY(view, y), shown, slots.length - shown.length, view, this.look, (mark, px, py) => this.drawSymbol(g, mark, px, py))
+    return drawFan(g, screenX(view, x), screenY(view, y), shown, slots.length - shown.length, view, this.look, (mark, px, py) => this.symbols.drawOne(g, mark, px, py))
   }
 }
 
 const equal = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean => a.size === b.size && [...a].every((slot) => b.has(slot))
 const keyOf = (view: View): string => `${view.cx} ${view.cy} ${view.worldPx} ${view.widthPx} ${view.heightPx} ${devicePixelRatio}`
-const rgb = (hex: string): number[] => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255)
-
-function fit(canvas: HTMLCanvasElement, view: View, dpr: number): void {
-  const [width, height] = [Math.round(view.widthPx * dpr), Math.round(view.heightPx * dpr)]
-  if (canvas.width !== width) canvas.width = width
-  if (canvas.height !== height) canvas.height = height
-}
-
-function cleared(canvas: HTMLCanvasElement, view: View, dpr: number): CanvasRenderingContext2D {
-  const g = canvas.getContext('2d')!
-  g.setTransform(dpr, 0, 0, dpr, 0, 0)
-  g.clearRect(0, 0, view.widthPx, view.heightPx)
-  return g
-}

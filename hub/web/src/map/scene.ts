@@ -90,9 +90,10 @@ export class Sight {
     return this.where[slot] === IN_VIEW
   }
 
-  /** In danger, or marked by the commander: drawn whole, on top, in any crowd. */
-  isMarked(slot: number): boolean {
-    return this.layer[slot]! >= MARKED
+  /** Another picture: nobody glides from one into the other. */
+  restart(): void {
+    for (const column of [this.x, this.y, this.beforeX, this.beforeY]) column.fill(NaN)
+    this.ticks = -1
   }
 
   contactOf(slot: number): Contact {
