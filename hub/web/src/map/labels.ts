@@ -48,13 +48,13 @@ function place(g: CanvasRenderingContext2D, view: View, mark: Mark, words: Word[
   const right = x + reach + (eastward ? 16 : 5)
   const left = x - reach - (westward ? 16 : 5) - width
   const below: [number, number] = [x - width / 2, y + reach + 12]
-  const onRight = right + width < view.widthPx || left < 0
-  const ways: [number, number, Word[]][] = [[right, y, words], [left, y, words], [...below, words], [x - lineWidth(g, [age]) / 2, below[1], [age]]]
-  const whole = must ? ways.slice(0, 3) : ways
-  const found = whole.find(([at, middle, line]) => taken.isFree(boxOf(at, middle, lineWidth(g, line)))) ?? (must ? ways[onRight ? 0 : 1] : undefined)
+  const ageWidth = lineWidth(g, [age])
+  const ways: [number, number, Word[], number][] = [[right, y, words, width], [left, y, words, width], [...below, words, width], [x - ageWidth / 2, below[1], [age], ageWidth]]
+  const isRoom = ([at, middle, , wide]: (typeof ways)[number]): boolean => at > 0 && at + wide < view.widthPx && taken.isFree(boxOf(at, middle, wide))
+  const found = (must ? ways.slice(0, 3) : ways).find(isRoom) ?? (must ? ways[right + width < view.widthPx || left < 0 ? 0 : 1] : undefined)
   if (!found) return false
-  const [at, middle, line] = found
-  taken.take(boxOf(at, middle, lineWidth(g, line)))
+  const [at, middle, line, wide] = found
+  taken.take(boxOf(at, middle, wide))
   const plate = mark.state === 'sos' || mark.state === 'mandown' ? DANGER_PLATES[mark.state] : undefined
   writeLine(g, at, middle, line, inks, plate)
   return true
