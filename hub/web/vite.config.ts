@@ -6,11 +6,11 @@ import { png } from './scripts/icon.ts'
 import { cssOf } from './src/tokens.ts'
 
 /**
- * MapLibre carries its own home page and a help page as link targets (attribution control, missing WebGL). The page
- * shows neither, and a screen that must work without a network names no address outside the hub, so they are cut.
+ * MapLibre carries its own home page and a help page as link targets (attribution control, missing WebGL), milsymbol its
+ * author's. The page shows none, and a screen that must work without a network names no address outside the hub, so they are cut.
  */
 function withoutOutsideLinks(): Plugin {
-  const links = /https:\/\/(?:maplibre\.org\/|wiki\.openstreetmap\.org\/wiki\/This_map_requires_WebGL|github\.com\/mapbox\/mapbox-gl-js\/issues\/\d+)/g
+  const links = /https?:\/\/(?:maplibre\.org\/|www\.spatialillusions\.com|wiki\.openstreetmap\.org\/wiki\/This_map_requires_WebGL|github\.com\/mapbox\/mapbox-gl-js\/issues\/\d+)/g
   return {
     name: 'without-outside-links',
     apply: 'build',

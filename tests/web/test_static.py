@@ -24,6 +24,7 @@ AT_ONCE = re.compile(r"""(?:\bfrom|\bimport)\s*["'`]\./([\w.-]+)["'`]""")
 KNOWN = re.compile(r"maplibre-gl-worker\.js$")
 LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "wrapped.js", "sw.js"}
 """And the icons, which only an installed page asks for."""
+LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "milsymbol.js", "wrapped.js"}
 
 
 def test_index_names_only_files_that_exist() -> None:
@@ -81,6 +82,7 @@ def first_load() -> set[Path]:
         "maplibre-gl-worker.js",
         "maplibre.css",
         "maplibre.js",
+        "milsymbol.js",
         "screen.js",
         "shandong.geojson",
         "sw.js",

@@ -81,12 +81,12 @@ export const SYMBOL_COLOURS: Record<Theme, SymbolColours> = {
 }
 
 /** Lines and words of the map. `trail` and `doubt` are triples for `rgba()`. */
-export interface Inks { text: string; halo: string; muted: string; trail: string; doubt: string; selected: string; sos: string; high: string; 'sos-plate': string; 'high-plate': string; 'on-plate': string }
+export interface Inks { text: string; halo: string; muted: string; plate: string; trail: string; doubt: string; selected: string; chosen: string; sos: string; high: string; 'sos-plate': string; 'high-plate': string; 'on-plate': string }
 
 export const INKS: Record<Theme, Inks> = {
-  night: { text: '#eef2f5', halo: '#12161b', muted: '#c3ccd4', trail: '143,196,232', doubt: '195,214,228', selected: '#ffffff', sos: '#ff3b3b', high: '#ff9a2e', 'sos-plate': '#c8102e', 'high-plate': '#9a4a00', 'on-plate': '#ffffff' },
-  day: { text: '#151b20', halo: '#f4f6f7', muted: '#39434c', trail: '23,84,138', doubt: '40,70,98', selected: '#0b1116', sos: '#d00018', high: '#b85400', 'sos-plate': '#c8102e', 'high-plate': '#9a4a00', 'on-plate': '#ffffff' },
-  red: { text: '#ff0000', halo: '#000000', muted: '#f20000', trail: '255,0,0', doubt: '255,0,0', selected: '#ff0000', sos: '#ff0000', high: '#ff0000', 'sos-plate': '#ff0000', 'high-plate': '#ff0000', 'on-plate': '#000000' },
+  night: { text: '#eef2f5', halo: '#12161b', muted: '#c3ccd4', plate: 'rgba(24,30,36,0.92)', trail: '143,196,232', doubt: '195,214,228', selected: '#ffffff', chosen: '#6cb8ff', sos: '#ff3b3b', high: '#ff9a2e', 'sos-plate': '#c8102e', 'high-plate': '#9a4a00', 'on-plate': '#ffffff' },
+  day: { text: '#151b20', halo: '#f4f6f7', muted: '#39434c', plate: 'rgba(250,251,252,0.94)', trail: '23,84,138', doubt: '40,70,98', selected: '#0b1116', chosen: '#0a5fb0', sos: '#a40014', high: '#be5a00', 'sos-plate': '#c8102e', 'high-plate': '#9a4a00', 'on-plate': '#ffffff' },
+  red: { text: '#ff0000', halo: '#000000', muted: '#f20000', plate: 'rgba(10,0,0,0.94)', trail: '255,0,0', doubt: '255,0,0', selected: '#ff0000', chosen: '#ff0000', sos: '#ff0000', high: '#ff0000', 'sos-plate': '#ff0000', 'high-plate': '#ff0000', 'on-plate': '#000000' },
 }
 
 /** Zones: triples for `rgba()`, but for words and the line under the hand. */

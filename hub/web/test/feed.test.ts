@@ -102,7 +102,7 @@ describe('store', () => {
     trails.push(0, 3000, 5000, 0)
     trails.push(0, 2000, 9000, 0)
     trails.replace(0, { t: [500, 1000, 2000], lat: [1, 2, 3], lon: [0, 0, 0] }, 100)
-    expect(trails.get(0)!.t).toEqual([500, 1000, 2000, 3000])
+    expect([...trails.get(0)!.t]).toEqual([500, 1000, 2000, 3000])
   })
   it('trails are bounded', () => {
     const { trails } = new Store()

@@ -8,6 +8,7 @@ import { answerTop } from './alarmActs'
 import { openAlarms, roster, select, selectedId, store } from './core'
 import { drawing, stopDrawing } from './drawing'
 import { listOpen, query, searchBox } from './listState'
+import { stepBack, toggleFollow, toggleRings } from './mapState'
 import { openPane, pane, togglePane } from './pane'
 import { tabs } from './parts'
 import { closePalette, openPalette, paletteOpen } from './palette'
@@ -41,6 +42,8 @@ export const COMMANDS: readonly Command[] = [
   { id: 'safety', name: 'cmd_safety', key: 's', when: () => tabs().length > 0, run: () => togglePane('safety') },
   { id: 'links', name: 'links_board', key: 'k', run: () => togglePane('links') },
   { id: 'command', name: 'cmd_command', key: 'c', when: () => may('order'), run: () => togglePane('command') },
+  { id: 'follow', name: 'map_follow', key: 'f', run: toggleFollow },
+  { id: 'rings', name: 'map_rings', key: 'q', run: toggleRings },
   { id: 'all', name: 'cmd_all', key: '0', run: showAll },
   { id: 'rewind', name: 'cmd_rewind', key: '[', run: () => rewind() },
   { id: 'forward', name: 'cmd_forward', key: ']', run: () => rewind(30_000) },
@@ -74,6 +77,7 @@ function escape(): void {
   else if (pane.value !== null) pane.value = null
   else if (query.value !== '') query.value = ''
   else if (document.activeElement === searchBox.current) searchBox.current?.blur()
+  else if (stepBack()) return
   else if (selectedId.peek() !== null) select(null)
   else backToLive()
 }

@@ -13,13 +13,13 @@ import type { Kept } from '../feed/lastPicture'
 import { Notices } from '../feed/notices'
 import { withOrder } from '../feed/orders'
 import { Ring } from '../feed/ring'
+import { Roster, type Counts, type Unit } from '../feed/roster'
 import { FeedSocket, type Refusal } from '../feed/socket'
 import { Store } from '../feed/store'
 import { say, t as word } from '../i18n'
 import { merged, type Shown } from '../laws/alarms'
-import { contact, FLAG_SOS, isForgotten, state, type Contact, type State } from '../laws/contact'
+import { contact, type Contact } from '../laws/contact'
 import { lineOf, type Line } from '../laws/line'
-import { nameOrder } from '../laws/order'
 import { clearReadiness, takeReadiness } from './readiness'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
@@ -32,19 +32,7 @@ const MESSAGES_MAX = 200
 const TEXTS_MAX = 300
 const NOBODY: Commanders = { k: 'commanders', list_number: 0, keys: [] }
 
-export interface Unit {
-  slot: number
-  id: string
-  callsign: string
-  team: string
-  state: State
-  contact: Contact
-  place: number
-  /** Not one of ours: it is in no count. */
-  reported: boolean
-}
-
-export interface Counts { total: number; online: number; stale: number; lost: number; sos: number }
+export type { Counts, Unit }
 
 export type Door = 'opening' | 'in' | 'open_link' | 'used' | 'failed' | 'offline' | 'origin'
 
@@ -65,6 +53,8 @@ export const line = signal<Line>('first')
 export const silentS = signal(0)
 export const byeWhy = signal('')
 export const pulse = signal(0)
+/** Grows with each picture, up to ten times a second: for what moves. Whatever only ages reads `pulse`. */
+export const pictured = signal(0)
 export const roster = signal<Unit[]>([])
 export const counts = signal<Counts>({ total: 0, online: 0, stale: 0, lost: 0, sos: 0 })
 export const openAlarms = signal<Shown[]>([])
@@ -88,7 +78,8 @@ let pictureT = NaN
 let startMono = performance.now()
 /** When the tab came back into sight; NaN once it has its picture. */
 let backMono = NaN
-let places: number[] = []
+const everyone = new Roster()
+let beatMono = -Infinity
 /** A new connection starts with no trails. */
 let trailsLost = true
 
@@ -109,7 +100,7 @@ export function start(): void {
 let beating = false
 
 function startBeat(): void {
-  if (!beating) setInterval(beat, PULSE_MS)
+  if (!beating) setInterval(beatIfDue, PULSE_MS)
   beating = true
 }
 
@@ -120,7 +111,6 @@ export function showOld(kept: Kept, now: number): void {
   store.expectAll()
   store.applyMeta(meta)
   store.applyPicture(snap)
-  places = placesOf()
   clock.heard(now)
   oldPicture.value = kept
   startBeat()
@@ -176,7 +166,6 @@ function take(message: FromHub): void {
       break
     case 'meta': {
       store.applyMeta(message)
-      places = placesOf()
       trailFetcher.selected = slotOfSelected()
       break
     }
@@ -190,7 +179,9 @@ function take(message: FromHub): void {
       trailFetcher.outdated(message.k === 'snap' && (trailsLost || !(pausedMs < HOLE_MS)) ? store.slots : outdated)
       if (message.k === 'snap') trailsLost = false
       byeWhy.value = ''
-      beat()
+      pictured.value += 1
+      if (store.flagged || line.peek() !== 'live') beat()
+      else beatIfDue()
       break
     }
     case 'event':
@@ -239,13 +230,6 @@ function take(message: FromHub): void {
   }
 }
 
-function placesOf(): number[] {
-  const order = nameOrder(store.slots.map((slot) => store.meta(slot)!.callsign))
-  const out: number[] = []
-  store.slots.forEach((slot, i) => (out[slot] = order[i]!))
-  return out
-}
-
 /** From the feed, or as the answer to what this person did. */
 export function takeAllClear(message: AllClear): void {
   const before = allClears.peek().find(({ id }) => id === message.id)
@@ -268,14 +252,20 @@ function refuse(refusal: Refusal): void {
   door.value = refusal === 'wrong_origin' ? 'origin' : 'open_link'
 }
 
+/** Pictures come up to ten times a second; what is read in words changes four times. */
+function beatIfDue(): void {
+  if (performance.now() - beatMono >= PULSE_MS * 0.9) beat()
+}
+
 function beat(): void {
-  const quietMs = performance.now() - (Number.isNaN(pictureMono) ? startMono : pictureMono)
-  const list = units()
+  beatMono = performance.now()
+  const quietMs = beatMono - (Number.isNaN(pictureMono) ? startMono : pictureMono)
+  everyone.update(store, clock.now(), beatMono, word('reported_team'))
   batch(() => {
     line.value = lineNow()
     silentS.value = Math.floor(quietMs / 1000)
-    roster.value = list
-    counts.value = count(list)
+    roster.value = everyone.list
+    counts.value = everyone.counts
     const open = merged(toldAlarms(), alarms.open(store, pictureT), (id) => alarms.event(id), (cause) => [say('zh', cause), say('en', cause)])
     if (open.length > 0 || openAlarms.peek().length > 0) openAlarms.value = open
     const told = notices.shown(clock.now())
@@ -287,27 +277,4 @@ function beat(): void {
 function lineNow(): Line {
   const now = performance.now()
   return lineOf({ quietMs: now - pictureMono, open: socket.isOpen, hidden: document.hidden, backMs: now - backMono, hasOld: oldPicture.value !== null })
-}
-
-function units(): Unit[] {
-  return store.slots.flatMap((slot) => {
-    const meta = store.meta(slot)!
-    const reported = meta.reported !== undefined
-    if (isForgotten(reported, clock.now(), store.col.t_rx[slot]!)) return []
-    const heard = contactOf(slot)
-    const { id, callsign } = meta
-    const team = reported ? word('reported_team') : meta.team
-    return [{ slot, id, callsign, team, contact: heard, state: state(heard, store.col.flags[slot]!), place: places[slot] ?? 0, reported }]
-  })
-}
-
-function count(list: Unit[]): Counts {
-  const sum: Counts = { total: 0, online: 0, stale: 0, lost: 0, sos: 0 }
-  for (const unit of list) {
-    if (unit.reported) continue
-    sum.total += 1
-    if (unit.contact !== 'unheard') sum[unit.contact] += 1
-    if (store.col.flags[unit.slot]! & FLAG_SOS) sum.sos += 1
-  }
-  return sum
 }

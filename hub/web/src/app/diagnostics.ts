@@ -1,6 +1,8 @@
 /** `window.__zhantu`: what a test, or a person with the console open, may ask the page. Described in README.md. */
 import { clock, contactOf, ring, selectedId, store } from './core'
+import { following, selection } from './mapState'
 import { source } from './timeline'
+import type { Overlay } from '../map/overlay'
 import { ageS, state, type Contact, type State } from '../laws/contact'
 
 export interface UnitDiagnosis {
@@ -23,6 +25,23 @@ export interface Diagnostics {
   drawn(id: string): { lat: number; lon: number; t: number } | null
   /** What can be looked back at, hub ms. */
   kept(): { from: number; until: number; bytes: number }
+  readonly map: MapDiagnosis | null
+}
+
+/** `drawn`: pictures that reached the screen; `dots`: units are drawn as dots. `places`: what can be clicked, px of the map. */
+export interface MapDiagnosis {
+  drawn: number
+  shown: number
+  dots: boolean
+  graphics: string
+  glide: boolean
+  coarse: boolean
+  following: string | null
+  selection: string[]
+  fan: string[]
+  inside: number
+  places: { id: string; fly: boolean; x: number; y: number }[]
+  at(id: string): { x: number; y: number } | null
 }
 
 declare global {
@@ -38,6 +57,28 @@ export function startDiagnostics(): void {
     unit,
     drawn,
     kept: () => ({ from: ring.from, until: ring.until, bytes: ring.bytes }),
+    get map() { return overlay && mapNow(overlay) },
+  }
+}
+
+let overlay: Overlay | null = null
+
+/** The map says that it stands. */
+export function showDiagnostics(of: Overlay): void {
+  overlay = of
+}
+
+function mapNow(map: Overlay): MapDiagnosis {
+  const idOf = (slot: number): string => store.meta(slot)?.id ?? ''
+  const { shown, crowded, inside } = map.scene
+  return {
+    drawn: map.drawn, shown, dots: crowded, graphics: map.graphics, glide: map.pace.glide, coarse: map.pace.coarse,
+    following: following.peek(), selection: [...selection.peek()], fan: map.fan.map(idOf), inside: inside.length,
+    places: map.places.map(({ slot, fly, x0, y0, x1, y1 }) => ({ id: idOf(slot), fly: fly === true, x: (x0 + x1) / 2, y: (y0 + y1) / 2 })),
+    at: (id) => {
+      const slot = store.slotOf(id)
+      return slot === undefined ? null : map.pixelOf(slot)
+    },
   }
 }
 

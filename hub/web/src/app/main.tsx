@@ -3,6 +3,7 @@ import { effect } from '@preact/signals'
 import { render } from 'preact'
 import { lang, t } from '../i18n'
 import { App } from './App'
+import { startBlink } from './blink'
 import { counts, door, line, start } from './core'
 import { startDetailFeed } from './detailFeed'
 import { startDiagnostics } from './diagnostics'
@@ -44,6 +45,7 @@ startSettings()
 startDiagnostics()
 startKeyboard()
 startSound()
+startBlink()
 startCommand()
 startDetailFeed()
 startTimeline()

@@ -18,10 +18,10 @@ const BEAT_FAST_MS = 100
 /** Nearer to now than this, a replay that plays has caught up. */
 const CAUGHT_UP_MS = 400
 
-const live = liveOf(store, clock)
+export const livePicture = liveOf(store, clock)
 const replay = signal<Replay | null>(null)
 
-export const source = computed<PictureSource>(() => replay.value ?? live)
+export const source = computed<PictureSource>(() => replay.value ?? livePicture)
 export const replaying = computed(() => replay.value !== null)
 /** Beats while a replay stands or plays, after its picture changed. */
 export const pastBeat = signal(0)

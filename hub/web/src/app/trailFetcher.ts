@@ -17,7 +17,7 @@ const GATHER_MS = 500
 
 export class TrailFetcher {
   /** Tells which slots the map shows now; set by the map. */
-  inView: () => Set<number> = () => new Set()
+  inView: () => { has(slot: number): boolean } = () => ({ has: () => false })
   onChange: () => void = () => undefined
   selected: number | undefined
   private gathering = new Set<number>()

@@ -7,7 +7,7 @@
 import { decode as unpack, encode as pack } from '@msgpack/msgpack'
 import {
   BRANCHES, COLUMN_TYPES, KINDS, ORDER_TYPES, RECEIPTS,
-  type AllClear, type Branch, type Bye, type ColumnArray, type ColumnName, type Columns, type CommanderKey,
+  type AllClear, type Branch, type Bye, type ColumnArray, type ColumnName, type Columns, type CommanderKey, type Entry,
   type Commanders, type EventState, type FeedEvent, type FromHub, type Gone, type Hello, type Kind, type Link, type Meta, type Notice,
   type OrderMessage, type OrderTarget, type Picture, type ReceiptsMessage, type SaidMessage, type Seen, type TargetState, type TextMessage, type ToHub,
   type UnitMeta,
@@ -20,6 +20,9 @@ export { FeedError }
 
 const ROW_BYTES = { f64: 8, i32: 4, u32: 4, u16: 2, u8: 1 } as const
 const LAYERS = { f64: Float64Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array } as const
+
+/** Letters of 2525C and APP-6B, or the 20 to 30 digits of 2525D. */
+const SIDC = /^([A-Z*-]{10,15}|\d{20}|\d{30})$/
 
 export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
   let raw: unknown
@@ -132,8 +135,18 @@ function unitMeta(u: Raw): UnitMeta {
     stale_s: needed(u.stale_s, 'unit.stale_s'),
     lost_s: needed(u.lost_s, 'unit.lost_s'),
     ...(typeof u.fix_device === 'number' && { fix_device: u.fix_device }),
+    ...(typeof u.floor === 'string' || typeof u.floor === 'number' ? { floor: u.floor } : {}),
+    ...entry(u.entry),
+    ...(typeof u.sidc === 'string' && SIDC.test(u.sidc) && { sidc: u.sidc }),
     ...(isRecord(u.reported) && { reported: { source: text(u.reported.source), by: text(u.reported.by) } }),
   }
+}
+
+/** It is only an addition: one that is not whole is left out, and the unit keeps its name. */
+function entry(value: unknown): { entry?: Entry } {
+  if (!isRecord(value)) return {}
+  const [lat, lon, t] = [value.lat, value.lon, value.t].map(Number) as [number, number, number]
+  return Number.isFinite(lat + lon + t) ? { entry: { lat, lon, t } } : {}
 }
 
 function picture(k: 'snap' | 'tick', m: Raw): Picture {

@@ -24,7 +24,16 @@ export interface UnitMeta {
   fix_device?: number
   /** It has no device of ours: by what it was heard, and the id of the unit that reports it. */
   reported?: { source: string; by: string }
+  /** Where in a building it is: a number (-2 is the second below ground) or a word. */
+  floor?: string | number
+  /** Where and when it went in. */
+  entry?: Entry
+  /** Symbol code of somebody else's standard, as MIL-STD-2525 and APP-6 have them. */
+  sidc?: string
 }
+
+/** Degrees, UTC ms. */
+export interface Entry { lat: number; lon: number; t: number }
 
 /** Every column of `snap` and `tick`, with the type that its bytes are. */
 export const COLUMN_TYPES = {

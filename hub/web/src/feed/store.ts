@@ -2,14 +2,16 @@
  * The picture: one typed array a column, one row a slot.
  *
  * Enters: messages from `socket.ts`. Leaves: columns that map and panels read in place. It holds no clock; whoever
- * reads brings the time. Bound: SLOTS_MAX rows and TRAIL_POINTS points of trail for each; a slot beyond is refused.
+ * reads brings the time. Bound: SLOTS_MAX rows, and the trails' own; a slot beyond is refused.
  */
-import { COLUMN_TYPES, type ColumnName, type Meta, type Picture, type UnitMeta } from './messages'
+import { COLUMN_TYPES, type ColumnArray, type ColumnName, type Meta, type Picture, type UnitMeta } from './messages'
 import { Trails } from './trails'
 import { FeedError } from './decode'
 
 const SLOTS_MAX = 262_144
 const GROW = 1024
+/** A stretch of this many slots is copied quicker as a block than row by row. */
+const RUN_ROWS = 12
 
 export interface Table {
   t_fix: Float64Array
@@ -52,6 +54,10 @@ export class Store {
   readonly trails = new Trails()
   seq = -1
   ticks = 0
+  /** Grows when names or slots change, so that whoever orders them orders them once. */
+  named = 0
+  /** Whether the last picture changed a flag: that is told at once. */
+  flagged = false
   private metas: (UnitMeta | undefined)[] = []
   private slotById = new Map<string, number>()
   private rows = GROW
@@ -73,6 +79,7 @@ export class Store {
   applyMeta(message: Meta): void {
     if (this.fresh) this.forget()
     this.fresh = false
+    this.named += 1
     for (const unit of message.units) {
       this.makeRoom(unit.slot)
       if (!this.metas[unit.slot]) this.slots.push(unit.slot)
@@ -93,28 +100,36 @@ export class Store {
       for (const name of Object.keys(empty) as (keyof Table)[]) this.col[name][slot] = empty[name][0]!
     }
     this.slots = this.slots.filter((slot) => this.metas[slot])
+    this.named += 1
   }
 
   /** Slots whose trail on screen is out of date come back, so that the caller can fetch it. */
   applyPicture(message: Picture): number[] {
+    const before = this.col.flags
     if (message.k === 'snap') this.col = table(this.rows)
     const { slot, ...columns } = message.c
-    for (const s of slot) this.makeRoom(s)
-    for (const [name, values] of Object.entries(columns)) {
-      const into = this.col[name as Exclude<ColumnName, 'slot'>]
-      for (let i = 0; i < slot.length; i++) into[slot[i]!] = values[i]!
-    }
+    let most = -1
+    for (let i = 0; i < slot.length; i++) if (slot[i]! > most) most = slot[i]!
+    this.makeRoom(most)
+    this.flagged = message.k === 'snap' || (columns.flags !== undefined && differ(before, slot, columns.flags as Uint16Array))
+    const runs = runsOf(slot)
+    for (const [name, values] of Object.entries(columns)) place(this.col[name as Exclude<ColumnName, 'slot'>], slot, values, runs)
     this.seq = message.seq
     this.ticks += 1
     return this.follow(slot)
   }
 
   private follow(slots: Uint32Array): number[] {
+    const { trails } = this
     const { t_fix, lat, lon, hist } = this.col
-    for (const s of slots) {
-      if (!Number.isNaN(t_fix[s]!)) this.trails.push(s, t_fix[s]!, lat[s]!, lon[s]!)
+    const outdated: number[] = []
+    for (let i = 0; i < slots.length; i++) {
+      const s = slots[i]!
+      const t = t_fix[s]!
+      if (!Number.isNaN(t)) trails.push(s, t, lat[s]!, lon[s]!)
+      if (trails.outdated(s, hist[s]!)) outdated.push(s)
     }
-    return Array.from(slots).filter((s) => this.trails.outdated(s, hist[s]!))
+    return outdated
   }
 
   private forget(): void {
@@ -133,5 +148,35 @@ export class Store {
     for (const name of Object.keys(grown) as (keyof Table)[]) (grown[name] as Float64Array).set(this.col[name] as Float64Array)
     this.col = grown
     this.rows = rows
+    this.trails.makeRoom(rows)
+  }
+}
+
+/** Whether a flag of one of the slots becomes another one. */
+function differ(flags: Uint16Array, slots: Uint32Array, values: Uint16Array): boolean {
+  for (let i = 0; i < slots.length; i++) if (flags[slots[i]!] !== values[i]) return true
+  return false
+}
+
+/** Where stretches of neighbouring slots begin and end, when there are few of them; null when row by row is quicker. */
+function runsOf(slots: Uint32Array): number[] | null {
+  const ends: number[] = []
+  for (let i = 1; i <= slots.length; i++) {
+    if (i < slots.length && slots[i] === slots[i - 1]! + 1) continue
+    ends.push(i)
+    if (ends.length * RUN_ROWS > slots.length + RUN_ROWS) return null
+  }
+  return ends
+}
+
+function place(into: ColumnArray, slots: Uint32Array, values: ColumnArray, runs: number[] | null): void {
+  if (runs === null) {
+    for (let i = 0; i < slots.length; i++) into[slots[i]!] = values[i]!
+    return
+  }
+  let from = 0
+  for (const to of runs) {
+    into.set(runs.length === 1 ? values : values.subarray(from, to), slots[from]!)
+    from = to
   }
 }

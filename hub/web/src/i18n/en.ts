@@ -2,6 +2,7 @@ import { enReadiness } from './enReadiness'
 import { enCoverage } from './enCoverage'
 import { enRules } from './enRules'
 import { enEntry } from './enEntry'
+import { enMap } from './enMap'
 import { enSafety } from './enSafety'
 import { enZones } from './enZones'
 import { enShell } from './enShell'
@@ -9,6 +10,7 @@ import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enReadiness,
+  ...enMap,
   ...enSafety,
   ...enCoverage,
   ...enZones,

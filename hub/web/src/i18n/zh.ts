@@ -3,12 +3,14 @@ import { zhReadiness } from './zhReadiness'
 import { zhCoverage } from './zhCoverage'
 import { zhRules } from './zhRules'
 import { zhEntry } from './zhEntry'
+import { zhMap } from './zhMap'
 import { zhSafety } from './zhSafety'
 import { zhZones } from './zhZones'
 import { zhShell } from './zhShell'
 
 export const zh = {
   ...zhReadiness,
+  ...zhMap,
   ...zhSafety,
   ...zhCoverage,
   ...zhZones,

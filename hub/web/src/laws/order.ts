@@ -13,9 +13,26 @@ export interface Ranked {
 
 const byName = new Intl.Collator('zh-CN', { numeric: true })
 
-/** For each name its place in the alphabet, 0 first; equal names keep their order. */
+const NUMBERED = /^(.*?)(\d{1,15})$/su
+
+/**
+ * For each name its place in the alphabet, 0 first; equal names keep their order. Callsigns are few words with many numbers:
+ * the words are put in order by the language's rules, the numbers by their value, which is several times as quick.
+ */
 export function nameOrder(names: readonly string[]): number[] {
-  const order = names.map((_, i) => i).sort((a, b) => byName.compare(names[a]!, names[b]!) || a - b)
+  const words = new Map<string, number>()
+  const word = new Int32Array(names.length)
+  const value = new Float64Array(names.length)
+  names.forEach((name, i) => {
+    const [, text, digits] = NUMBERED.exec(name) ?? [name, name, '-1']
+    let known = words.get(text!)
+    if (known === undefined) words.set(text!, (known = words.size))
+    word[i] = known
+    value[i] = Number(digits)
+  })
+  const rank = new Int32Array(words.size)
+  ;[...words.keys()].sort(byName.compare).forEach((text, place) => (rank[words.get(text)!] = place))
+  const order = names.map((_, i) => i).sort((a, b) => rank[word[a]!]! - rank[word[b]!]! || value[a]! - value[b]! || a - b)
   const places = new Array<number>(names.length)
   order.forEach((index, place) => (places[index] = place))
   return places

@@ -11,7 +11,10 @@ const DRAWN: Exclude<Contact, 'unheard'>[] = ['online', 'stale', 'lost']
 const DOTS_AT = KINDS.length * BRANCHES.length * DRAWN.length
 /** What others report: a kind and a contact; no branch is known. */
 const REPORTED_AT = DOTS_AT + DRAWN.length
-const CELLS = REPORTED_AT + KINDS.length * DRAWN.length
+/** Room for symbols of others' standards, each in three contacts; `foreign.ts` draws them. */
+export const FOREIGN_AT = REPORTED_AT + KINDS.length * DRAWN.length
+export const FOREIGN_MAX = 32
+const CELLS = FOREIGN_AT + FOREIGN_MAX * DRAWN.length
 export const ROWS = Math.ceil(CELLS / COLUMNS)
 
 export function cellOf(kind: Kind, branch: Branch, contact: Contact, reported = false): number {

@@ -12,14 +12,23 @@ export type { Theme }
 export interface Ground {
   view(): View
   flyTo(lon: number, lat: number): void
+  /** At once, at the zoom that is. */
+  centreOn(lon: number, lat: number): void
   fit(bounds: Bounds): void
   zoomBy(steps: number): void
   setTheme(theme: Theme): void
   setLang(lang: Lang): void
   /** Called in the frame in which the ground is drawn. */
   onRender(draw: () => void): void
-  onClick(click: (x: number, y: number) => void): void
+  /** `more`: with the control or command key, one more to those that were picked. */
+  onClick(click: (x: number, y: number, more: boolean) => void): void
   onHover(hover: (x: number, y: number) => void): void
+  /** A hand pulls the ground. */
+  onPan(panned: () => void): void
+  /** It begins to move, and has come to rest. */
+  onMoving(moving: (is: boolean) => void): void
+  /** Half the pixels while it moves, for a machine that cannot draw them in time. */
+  setCoarse(coarse: boolean): void
   setPointer(on: boolean): void
 }
 

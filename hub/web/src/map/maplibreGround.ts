@@ -40,6 +40,8 @@ export class MaplibreGround implements Ground {
   private readonly map: MapLibre
   private theme: Theme
   private lang: Lang
+  /** A change of size, or of the place that is followed, is told as a move of the hand, which it is not. */
+  private quiet = false
 
   constructor(container: HTMLElement, theme: Theme, lang: Lang) {
     this.theme = theme
@@ -55,6 +57,7 @@ export class MaplibreGround implements Ground {
       dragRotate: false,
       pitchWithRotate: false,
       touchPitch: false,
+      boxZoom: false,
       renderWorldCopies: false,
       fadeDuration: 0,
       localIdeographFontFamily: FONT,
@@ -77,6 +80,10 @@ export class MaplibreGround implements Ground {
     // A flight is planned for the size at its start, and opening the drawer has just changed it.
     this.map.resize()
     this.map.flyTo({ center: [lon, lat], zoom: Math.max(UNIT_ZOOM, this.map.getZoom()), duration: 600 })
+  }
+
+  centreOn(lon: number, lat: number): void {
+    this.quietly(() => this.map.jumpTo({ center: [lon, lat] }))
   }
 
   fit({ west, south, east, north }: Bounds): void {
@@ -105,8 +112,27 @@ export class MaplibreGround implements Ground {
     this.map.on('resize', draw)
   }
 
-  onClick(click: (x: number, y: number) => void): void {
-    this.map.on('click', (event) => click(event.point.x, event.point.y))
+  onClick(click: (x: number, y: number, more: boolean) => void): void {
+    this.map.on('click', (event) => click(event.point.x, event.point.y, event.originalEvent.ctrlKey || event.originalEvent.metaKey))
+  }
+
+  onPan(panned: () => void): void {
+    this.map.on('dragstart', panned)
+  }
+
+  onMoving(moving: (is: boolean) => void): void {
+    for (const is of [true, false]) this.map.on(is ? 'movestart' : 'moveend', () => !this.quiet && moving(is))
+  }
+
+  setCoarse(coarse: boolean): void {
+    const ratio = coarse ? devicePixelRatio / 2 : devicePixelRatio
+    if (this.map.getPixelRatio() !== ratio) this.quietly(() => this.map.setPixelRatio(ratio))
+  }
+
+  private quietly(change: () => void): void {
+    this.quiet = true
+    change()
+    this.quiet = false
   }
 
   onHover(hover: (x: number, y: number) => void): void {

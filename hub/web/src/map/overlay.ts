@@ -1,90 +1,137 @@
 /**
- * Units above the ground: three canvases, drawn when a pulse comes and in every frame in which the ground moves.
+ * Units above the ground. Enters: a picture (`source.ts`), the view of the ground, whom the commander marked. Leaves: pixels,
+ * and an answer to what lies under the pointer.
  *
- * Below: grid, trails, circles of doubt (2D). Middle: symbols (WebGL, or 2D without it). Above: rings, arrows, labels.
+ * Three canvases. Below: grid, zones, trails, circles of doubt (2D). Middle: symbols (`symbols.ts`). Above: rings, arrows, labels.
+ * Symbols are drawn with each picture, and between two pictures while they glide; lines and words, which cost most, a few times
+ * a second; all of it in every frame in which a hand moves the ground.
  */
-import type { PictureSource } from './source'
-import { cellOf, CELL_PX, COLUMNS, dotOf, drawAtlas } from './atlas'
+import { FULL_PACE, paced, retried, type Pace } from '../laws/pace'
+import { cleared, fit } from './canvas'
+import { entrances, type Entrance } from './entrances'
 import type { Ground, Theme } from './ground'
-import { Points, VERTEX_BYTES } from './points'
-import { scene, type Mark, type Scene } from './scene'
-import { drawAbove, drawBelow, type Look } from './strokes'
-import { screenX, screenY, type View } from './view'
+import type { Look } from './look'
+import { blinkOn, isStill } from './motion'
+import { hitAt, PickGrid, type Hit } from './pick'
+import { Sight, type Scene, type Wanted } from './scene'
+import type { PictureSource } from './source'
+import { drawFan, FAN_MAX } from './spider'
+import { drawAbove, drawBelow } from './strokes'
+import { Symbols, type Drawn } from './symbols'
+import type { Box } from './taken'
+import { latOf, lonOf, screenX, screenY, type View } from './view'
 import { drawZones, type ZoneScene } from './zoneStrokes'
 
-const PICK_PX = 24
-/** Without WebGL whole symbols are drawn for this many, dots for the rest. */
-const ICONS_BY_CANVAS_MAX = 300
+/** Signs nearer to each other than this cover each other. */
+const COVER_PX = 15
+const COVER_DOT_PX = 7
+/** A glide that nobody could see is not drawn. */
+const GLIDE_PX_MIN = 1.5
+const GLIDE_MS: readonly [number, number] = [50, 1_000]
+/** Lines below change slowly: trails follow, circles grow. In a crowd there are few of them. */
+const LINES_MS = 450
+const LINES_CROWDED_MS = 950
+
+export type Graphics = 'gl' | 'none' | 'lost'
+/** What a click meant: a unit, a unit far away, a stack that fanned out or closed, or nothing. */
+export type Picked = { slot: number; fly: boolean } | 'fan' | null
 
 export class Overlay {
+  /** How many pictures were drawn: what a measurement of the screen counts. */
+  drawn = 0
+  graphics: Graphics = 'none'
+  onGraphics: (now: Graphics) => void = () => undefined
+  /** Called after each look at the picture, before it is drawn. */
+  onLook: () => void = () => undefined
   private readonly below: HTMLCanvasElement
-  private readonly middle: HTMLCanvasElement
   private readonly above: HTMLCanvasElement
-  private points: Points | null = null
-  private atlas: HTMLCanvasElement
-  private atlasDpr = devicePixelRatio
-  private now: Scene = { marks: [], inView: new Set(), crowded: false, at: NaN }
-  private bytes = new Uint8Array(0)
+  private readonly symbols: Symbols
+  private readonly sight = new Sight()
+  private now: Scene = { marks: [], order: new Uint32Array(0), shown: 0, crowded: false, inside: [], stepPx: 0, at: NaN }
+  private inside: Entrance[] = []
+  private hits: Hit[] = []
+  private grid: PickGrid | null = null
+  private fanned: { x: number; y: number; slots: number[]; zoom: number } | null = null
   private look: Look
-  private selectedSlot: number | undefined
+  private wanted: Wanted = { selected: undefined, chosen: new Set(), tasked: new Set() }
   private waiting = false
+  private wordsWait = true
+  private gliding = false
+  private pictureMono = -Infinity
+  private glideMs = GLIDE_MS[1]
+  private ticks = -1
+  private frameMono = NaN
+  private moving = false
+  private drawnView = ''
+  private linesMono = -Infinity
+  /** As it was when this frame began: to ask the ground makes the page lay itself out. */
+  private view: View
   private zoned: ZoneScene = { zones: [], signal: null, search: null, drawing: null, pointer: null }
+  pace: Pace = FULL_PACE
 
-  constructor(
-    container: HTMLElement,
-    private readonly ground: Ground,
-    private source: PictureSource,
-    theme: Theme,
-  ) {
-    const layer = (name: string): HTMLCanvasElement => {
-      const canvas = document.createElement('canvas')
-      canvas.className = `overlay ${name}`
-      canvas.setAttribute('aria-hidden', 'true')
-      container.append(canvas)
-      return canvas
-    }
-    this.below = layer('below')
-    this.middle = layer('middle')
-    this.above = layer('above')
-    this.look = { theme, cut: false, blinkOn: true, answered: new Set() }
-    this.atlas = drawAtlas(theme, devicePixelRatio)
-    this.startGl()
-    // A lost context draws nothing and says nothing: symbols would vanish while the screen looks live.
-    this.middle.addEventListener('webglcontextlost', (event) => {
-      event.preventDefault()
-      this.points = null
-      this.refresh()
-    })
-    this.middle.addEventListener('webglcontextrestored', () => {
-      this.startGl()
-      this.refresh()
-    })
-    ground.onRender(() => this.draw())
+  constructor(private readonly container: HTMLElement, private readonly ground: Ground, private source: PictureSource, theme: Theme) {
+    this.view = ground.view()
+    this.below = this.layer('below')
+    const middle = this.layer('middle')
+    const flat = this.layer('flat')
+    this.above = this.layer('above')
+    this.look = { theme, cut: false, blinkOn: true, answered: new Set(), rings: false }
+    this.symbols = new Symbols(middle, flat, theme, () => this.refresh())
+    this.say(this.symbols.byCard ? 'gl' : 'none')
+    // A lost context, of the symbols or of the ground, draws nothing and says nothing: the map would look live without them.
+    container.addEventListener('webglcontextlost', (event) => {
+      if (event.target === middle) {
+        if (!this.symbols.byCard) return
+        event.preventDefault()
+        this.symbols.lose()
+      }
+      this.say('lost')
+    }, true)
+    container.addEventListener('webglcontextrestored', () => {
+      this.symbols.start()
+      this.say(this.symbols.byCard ? 'gl' : 'none')
+    }, true)
+    ground.onRender(() => this.onGround())
+    ground.onMoving((moving) => this.onMoving(moving))
   }
 
-  get inView(): Set<number> {
-    return this.now.inView
-  }
-
-  get marks(): readonly Mark[] {
-    return this.now.marks
-  }
-
-  /** Another picture: of now, or of a moment before. */
+  /** Another picture: a moment of a rewind, or the live one again. */
   setSource(source: PictureSource): void {
     this.source = source
+    this.sight.restart()
+    this.ticks = -1
     this.refresh()
+  }
+
+  isInView(slot: number): boolean {
+    return this.sight.isInView(slot)
+  }
+
+  /** What stands on the screen now, for `diagnostics`. */
+  get scene(): Readonly<Scene> {
+    return this.now
+  }
+
+  get fan(): readonly number[] {
+    return this.fanned?.slots ?? []
+  }
+
+  /** What can be clicked beside symbols: arrows at the edge, rows of entrances, legs of a fan. */
+  get places(): readonly Hit[] {
+    return this.hits
   }
 
   setTheme(theme: Theme): void {
     this.look = { ...this.look, theme }
-    this.newAtlas()
-    this.refresh()
+    this.symbols.setTheme(theme)
   }
 
-  select(slot: number | undefined): void {
-    this.selectedSlot = slot
-    this.refresh()
+  setMarked(wanted: Wanted): void {
+    const { selected, chosen, tasked } = this.wanted
+    const same = selected === wanted.selected && equal(chosen, wanted.chosen) && equal(tasked, wanted.tasked)
+    this.wanted = wanted
+    if (same) this.speak()
+    else this.refresh()
   }
 
   setZones(zoned: ZoneScene): void {
@@ -92,116 +139,208 @@ export class Overlay {
     this.refresh()
   }
 
-  setAnswered(answered: ReadonlySet<number>): void {
-    this.look = { ...this.look, answered }
+  setLook(part: Partial<Pick<Look, 'answered' | 'cut' | 'rings'>>): void {
+    const other = part.cut !== this.look.cut || part.rings !== this.look.rings
+    this.look = { ...this.look, ...part }
+    if (other) this.refresh()
+    else this.speak()
   }
 
-  setCut(cut: boolean): void {
-    this.look = { ...this.look, cut }
-  }
-
-  /** Looks at the picture again and draws in the next frame. */
+  /** Looks at the picture again and draws all in the next frame. */
   refresh(): void {
+    this.linesMono = -Infinity
+    this.speak()
+  }
+
+  /** Ages are older: words are drawn in the next frame, and lines when it is their time. */
+  speak(): void {
+    this.wordsWait = true
+    this.pictured()
+  }
+
+  /** A picture came: what moves is drawn in the next frame. */
+  pictured(): void {
     if (this.waiting) return
     this.waiting = true
     requestAnimationFrame(() => {
       this.waiting = false
-      if (this.atlasDpr !== devicePixelRatio) this.newAtlas()
-      this.now = scene(this.source, this.source.now(), this.ground.view(), this.selectedSlot)
-      this.fillVertices()
-      this.draw()
+      this.view = this.ground.view()
+      this.lookAgain()
+      this.draw(this.wordsWait)
+      this.wordsWait = false
+      this.glide()
     })
   }
 
-  /** The slot drawn nearest to a pixel, the gravest among those under the finger; undefined when there is none. */
-  pick(x: number, y: number): number | undefined {
-    const view = this.ground.view()
-    let found: number | undefined
-    let best = PICK_PX
-    for (const mark of this.now.marks) {
-      const distance = Math.hypot(screenX(view, mark.x) - x, screenY(view, mark.y) - y)
-      if (distance <= best) {
-        best = distance
-        found = mark.slot
-      }
+  /** Where a unit is drawn; null when it is not on the map. */
+  placeOf(slot: number): { lon: number; lat: number } | null {
+    const [x, y] = [this.sight.x[slot]!, this.sight.y[slot]!]
+    return Number.isFinite(x) && Number.isFinite(y) ? { lon: lonOf(x), lat: latOf(y) } : null
+  }
+
+  /** The same in pixels of the map. */
+  pixelOf(slot: number): { x: number; y: number } | null {
+    const { view } = this
+    const [x, y] = [screenX(view, this.sight.x[slot]!), screenY(view, this.sight.y[slot]!)]
+    return Number.isFinite(x) && Number.isFinite(y) ? { x, y } : null
+  }
+
+  /** The slot drawn nearest to a pixel; of those under one point the one that lies above. */
+  under(x: number, y: number): number | undefined {
+    return hitAt(this.hits, x, y)?.slot ?? (this.fanned ? undefined : this.pickGrid().stack(x, y, 0)[0])
+  }
+
+  click(x: number, y: number): Picked {
+    const hit = hitAt(this.hits, x, y)
+    const wasOpen = this.fanned !== null
+    if (hit) {
+      this.closeFan()
+      return { slot: hit.slot, fly: hit.fly === true }
     }
-    return found
+    if (wasOpen) {
+      this.closeFan()
+      return 'fan'
+    }
+    const stack = this.pickGrid().stack(x, y, this.now.crowded ? COVER_DOT_PX : COVER_PX)
+    if (stack.length < 2) return stack.length === 1 ? { slot: stack[0]!, fly: false } : null
+    const anchor = stack[0]!
+    this.fanned = { x: this.sight.x[anchor]!, y: this.sight.y[anchor]!, slots: stack, zoom: this.view.worldPx }
+    this.refresh()
+    return 'fan'
   }
 
-  private startGl(): void {
-    this.points = Points.make(this.middle)
-    this.points?.setAtlas(this.atlas)
+  closeFan(): boolean {
+    if (!this.fanned) return false
+    this.fanned = null
+    this.refresh()
+    return true
   }
 
-  private newAtlas(): void {
-    this.atlasDpr = devicePixelRatio
-    this.atlas = drawAtlas(this.look.theme, devicePixelRatio)
-    this.points?.setAtlas(this.atlas)
+  /** Slots whose symbols stand within a box of pixels. */
+  within(box: Box): number[] {
+    return this.pickGrid().within(box)
   }
 
-  private fillVertices(): void {
-    if (!this.points) return
-    const { marks } = this.now
-    if (this.bytes.length < marks.length * VERTEX_BYTES) this.bytes = new Uint8Array(marks.length * VERTEX_BYTES * 2)
-    const layer = new DataView(this.bytes.buffer)
-    const { cx, cy } = this.ground.view()
-    marks.forEach((mark, i) => {
-      const at = i * VERTEX_BYTES
-      layer.setFloat32(at, mark.x - cx, true)
-      layer.setFloat32(at + 4, mark.y - cy, true)
-      layer.setUint16(at + 8, this.cell(mark, this.now.crowded), true)
-      layer.setUint16(at + 10, sizePx(mark), true)
+  private layer(name: string): HTMLCanvasElement {
+    const canvas = document.createElement('canvas')
+    canvas.className = `overlay ${name}`
+    canvas.setAttribute('aria-hidden', 'true')
+    this.container.append(canvas)
+    return canvas
+  }
+
+  private say(now: Graphics): void {
+    this.graphics = now
+    this.onGraphics(now)
+    this.refresh()
+  }
+
+  private lookAgain(): void {
+    this.symbols.follow(devicePixelRatio)
+    const { source } = this
+    this.pace = retried(this.pace, performance.now())
+    if (source.ticks !== this.ticks) {
+      const mono = performance.now()
+      this.glideMs = Math.min(GLIDE_MS[1], Math.max(GLIDE_MS[0], mono - this.pictureMono))
+      this.pictureMono = mono
+      this.ticks = source.ticks
+      this.drawn += 1
+    }
+    this.now = this.sight.look(source, this.view, this.wanted)
+    this.grid = null
+    this.onLook()
+    this.inside = entrances(this.now.inside.map((slot) => {
+      const meta = source.meta(slot)!
+      return { slot, meta, state: this.sight.stateOf(source, slot), insideS: Math.max(0, (this.now.at - meta.entry!.t) / 1000) }
+    }))
+    this.symbols.fill(this.view, this.drawing())
+  }
+
+  /** Frame after frame until symbols are where the picture says. */
+  private glide(): void {
+    if (this.gliding || !this.canGlide()) return
+    this.gliding = true
+    this.frameMono = NaN
+    const step = (mono: number): void => {
+      this.frame(mono)
+      this.gliding = this.canGlide() && this.part() < 1
+      this.symbols.draw(this.view, this.drawing(), this.part())
+      if (this.gliding) requestAnimationFrame(step)
+    }
+    requestAnimationFrame(step)
+  }
+
+  private canGlide(): boolean {
+    return this.symbols.byCard && this.pace.glide && !this.look.cut && this.now.stepPx > GLIDE_PX_MIN && !isStill()
+  }
+
+  /** How far between two pictures, 0..1; a line that is cut moves nothing. */
+  private part(): number {
+    return this.canGlide() ? Math.min(1, (performance.now() - this.pictureMono) / this.glideMs) : 1
+  }
+
+  private frame(mono: number): void {
+    this.pace = paced(this.pace, mono - this.frameMono, mono)
+    this.frameMono = mono
+  }
+
+  private onMoving(moving: boolean): void {
+    this.moving = moving
+    this.frameMono = NaN
+    this.ground.setCoarse(moving && this.pace.coarse)
+    if (!moving) this.refresh()
+  }
+
+  private onGround(): void {
+    if (this.moving) this.frame(performance.now())
+    const view = (this.view = this.ground.view())
+    if (this.fanned && this.fanned.zoom !== view.worldPx) this.fanned = null
+    if (keyOf(view) === this.drawnView) return
+    this.grid = null
+    this.draw(true)
+  }
+
+  private pickGrid(): PickGrid {
+    if (this.grid) return this.grid
+    const { view } = this
+    const slots = this.now.order.filter((slot) => this.sight.isInView(slot))
+    const [x, y] = [new Float32Array(slots.length), new Float32Array(slots.length)]
+    slots.forEach((slot, i) => {
+      x[i] = screenX(view, this.sight.x[slot]!)
+      y[i] = screenY(view, this.sight.y[slot]!)
     })
-    this.points.setVertices(this.bytes, marks.length, cx, cy)
+    return (this.grid = new PickGrid(x, y, slots, view.widthPx, view.heightPx))
   }
 
-  private cell(mark: Mark, crowded: boolean): number {
-    const important = mark.selected || mark.state === 'sos' || mark.state === 'mandown'
-    return crowded && !important ? dotOf(mark.contact) : cellOf(mark.meta.kind, mark.meta.branch, mark.contact, mark.meta.reported !== undefined)
+  private drawing(): Drawn {
+    return { source: this.source, sight: this.sight, scene: this.now, cut: this.look.cut }
   }
 
-  private draw(): void {
-    const view = this.ground.view()
+  private draw(words: boolean): void {
+    const { view } = this
     if (view.widthPx === 0 || view.heightPx === 0) return
-    const dpr = devicePixelRatio
-    for (const canvas of [this.below, this.middle, this.above]) fit(canvas, view, dpr)
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches
-    this.look.blinkOn = still || Math.floor(performance.now() / 500) % 2 === 0
-    const bottom = cleared(this.below, view, dpr)
-    drawZones(bottom, view, this.zoned, this.look.theme)
-    drawBelow(bottom, view, this.now, this.source.trails, this.look)
-    if (this.points) this.points.draw(view, dpr, this.look.cut ? 1 : 0)
-    const top = cleared(this.above, view, dpr)
-    if (!this.points) this.drawByCanvas(top, view)
-    drawAbove(top, view, this.now, this.look)
-  }
-
-  private drawByCanvas(g: CanvasRenderingContext2D, view: View): void {
-    g.filter = this.look.cut ? 'grayscale(1) opacity(0.6)' : 'none'
-    const crowded = this.now.inView.size > ICONS_BY_CANVAS_MAX
-    for (const mark of this.now.marks) {
-      if (!this.now.inView.has(mark.slot)) continue
-      const cell = this.cell(mark, crowded)
-      const size = sizePx(mark)
-      const from = CELL_PX * this.atlasDpr
-      const [x, y] = [screenX(view, mark.x) - size / 2, screenY(view, mark.y) - size / 2]
-      g.drawImage(this.atlas, (cell % COLUMNS) * from, Math.floor(cell / COLUMNS) * from, from, from, x, y, size, size)
+    for (const canvas of [this.below, this.above]) fit(canvas, view)
+    this.symbols.draw(view, this.drawing(), this.part())
+    if (!words) return
+    this.look.blinkOn = blinkOn()
+    const isInView = (slot: number): boolean => this.sight.isInView(slot)
+    if (keyOf(view) !== this.drawnView || performance.now() - this.linesMono >= (this.now.crowded ? LINES_CROWDED_MS : LINES_MS)) {
+      this.linesMono = performance.now()
+      const bottom = cleared(this.below, view)
+      drawZones(bottom, view, this.zoned, this.look.theme)
+      drawBelow(bottom, view, this.now, isInView, this.source.trails, this.look)
     }
-    g.filter = 'none'
+    this.drawnView = keyOf(view)
+    const top = cleared(this.above, view)
+    this.hits = drawAbove(top, view, this.now, isInView, this.inside, this.look, !this.symbols.byCard)
+    if (this.fanned) this.hits = this.drawFanned(top, view, this.fanned)
+  }
+
+  private drawFanned(g: CanvasRenderingContext2D, view: View, { x, y, slots }: { x: number; y: number; slots: number[] }): Hit[] {
+    const shown = slots.slice(0, FAN_MAX).flatMap((slot) => this.sight.markOf(this.source, slot, this.wanted) ?? [])
+    return drawFan(g, screenX(view, x), screenY(view, y), shown, slots.length - shown.length, view, this.look, (mark, px, py) => this.symbols.drawOne(g, mark, px, py))
   }
 }
 
-const sizePx = (mark: Mark): number => (mark.selected ? 46 : 38)
-
-function fit(canvas: HTMLCanvasElement, view: View, dpr: number): void {
-  const [width, height] = [Math.round(view.widthPx * dpr), Math.round(view.heightPx * dpr)]
-  if (canvas.width !== width) canvas.width = width
-  if (canvas.height !== height) canvas.height = height
-}
-
-function cleared(canvas: HTMLCanvasElement, view: View, dpr: number): CanvasRenderingContext2D {
-  const g = canvas.getContext('2d')!
-  g.setTransform(dpr, 0, 0, dpr, 0, 0)
-  g.clearRect(0, 0, view.widthPx, view.heightPx)
-  return g
-}
+const equal = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean => a.size === b.size && [...a].every((slot) => b.has(slot))
+const keyOf = (view: View): string => `${view.cx} ${view.cy} ${view.worldPx} ${view.widthPx} ${view.heightPx} ${devicePixelRatio}`

@@ -21,7 +21,8 @@ export class PlainGround implements Ground {
   private cx = mercatorX(START.lon)
   private cy = mercatorY(START.lat)
   private draws: (() => void)[] = []
-  private clicks: ((x: number, y: number) => void)[] = []
+  private clicks: ((x: number, y: number, more: boolean) => void)[] = []
+  private pans: (() => void)[] = []
   private hovers: ((x: number, y: number) => void)[] = []
   private fingers = new Map<number, { x: number; y: number }>()
   private movedPx = 0
@@ -44,6 +45,12 @@ export class PlainGround implements Ground {
     this.cx = mercatorX(lon)
     this.cy = mercatorY(lat)
     this.zoom = Math.max(UNIT_ZOOM, this.zoom)
+    this.changed()
+  }
+
+  centreOn(lon: number, lat: number): void {
+    this.cx = mercatorX(lon)
+    this.cy = mercatorY(lat)
     this.changed()
   }
 
@@ -77,9 +84,18 @@ export class PlainGround implements Ground {
     this.draws.push(draw)
   }
 
-  onClick(click: (x: number, y: number) => void): void {
+  onClick(click: (x: number, y: number, more: boolean) => void): void {
     this.clicks.push(click)
   }
+
+  onPan(panned: () => void): void {
+    this.pans.push(panned)
+  }
+
+  /** It has no frames of its own that could be late. */
+  onMoving(): void {}
+
+  setCoarse(): void {}
 
   onHover(hover: (x: number, y: number) => void): void {
     this.hovers.push(hover)
@@ -135,7 +151,7 @@ export class PlainGround implements Ground {
       const point = at(event)
       const clicked = this.fingers.size === 1 && this.movedPx < CLICK_SLOP_PX
       if (this.fingers.delete(event.pointerId) && clicked && event.type === 'pointerup') {
-        for (const click of this.clicks) click(point.x, point.y)
+        for (const click of this.clicks) click(point.x, point.y, event.ctrlKey || event.metaKey)
       }
     }
     this.canvas.addEventListener('pointerup', up)
@@ -156,6 +172,7 @@ export class PlainGround implements Ground {
       this.zoomAt(Math.log2(spread(to) / spread(from)), (to.x + other.x) / 2, (to.y + other.y) / 2)
       return
     }
+    for (const panned of this.pans) panned()
     const { worldPx } = this.view()
     this.cx -= (to.x - from.x) / worldPx
     this.cy -= (to.y - from.y) / worldPx

@@ -1,29 +1,30 @@
 /** Everything of the overlay that is a line, a circle or a word. Called by `overlay.ts` with canvases in CSS pixels. */
-import type { Trail, Trails } from '../feed/trails'
-import { ageText, metresText } from '../laws/words'
-import { GROUND_COLOURS, INKS, type Theme } from '../tokens'
-import { FONT } from './ground'
+import type { Trail } from '../feed/trails'
+import { metresText } from '../laws/words'
+import { drawEdges, outside } from './edges'
+import { drawEntrances, type Entrance } from './entrances'
+import { FONT, GROUND_COLOURS } from './ground'
 import { octagon } from './glyphs'
+import { GREY, INKS, writeLine } from './inks'
+import { drawLabels } from './labels'
+import { isDanger, reachPx, type Look } from './look'
+import type { Hit } from './pick'
+import { drawRings } from './rings'
 import type { Mark, Scene } from './scene'
+import type { PictureSource } from './source'
+import { Taken } from './taken'
 import { latOf, lonOf, mercatorX, mercatorY, pxPerMetre, screenX, screenY, type View } from './view'
 
-/** `answered`: slots whose call for help somebody has answered; only the others blink. */
-export interface Look { theme: Theme; cut: boolean; blinkOn: boolean; answered: ReadonlySet<number> }
-
-const LABELS_MAX = 300
 const TRAILS_MAX = 300
 const FADES = 5
-/** Arrows to what is off the screen stay clear of the buttons at the edge. */
-const OFF_SCREEN_PX = 86
 const TRAIL_FADE_S = 10 * 60
 const TRAIL_SELECTED_FADE_S = 60 * 60
 const GRID_PX_MIN = 160
 const GRID_STEPS = [10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002]
-const GREY = '150,158,166'
 
-export function drawBelow(g: CanvasRenderingContext2D, view: View, now: Scene, trails: Pick<Trails, 'get'>, look: Look): void {
+export function drawBelow(g: CanvasRenderingContext2D, view: View, now: Scene, isInView: (slot: number) => boolean, trails: PictureSource['trails'], look: Look): void {
   drawGrid(g, view, look)
-  const shown = now.marks.filter((mark) => now.inView.has(mark.slot) || mark.selected)
+  const shown = now.marks.filter((mark) => isInView(mark.slot) || mark.selected)
   const ink = look.cut ? GREY : INKS[look.theme].trail
   if (shown.length <= TRAILS_MAX) {
     for (const mark of shown) if (!mark.selected) drawTrail(g, view, trails.get(mark.slot), mark, now.at, ink, TRAIL_FADE_S, 1.5)
@@ -104,7 +105,7 @@ function drawTrail(
 
 function drawDoubt(g: CanvasRenderingContext2D, view: View, mark: Mark, now: Scene, look: Look): void {
   const radius = mark.radiusM * pxPerMetre(view, mark.lat)
-  const grave = mark.state === 'sos' || mark.state === 'mandown' || mark.selected
+  const grave = isDanger(mark) || mark.selected
   if (radius < 20 || (now.crowded && !grave)) return
   const [x, y] = [screenX(view, mark.x), screenY(view, mark.y)]
   if (x + radius < 0 || y + radius < 0 || x - radius > view.widthPx || y - radius > view.heightPx) return
@@ -121,29 +122,28 @@ function drawDoubt(g: CanvasRenderingContext2D, view: View, mark: Mark, now: Sce
   g.setLineDash([])
 }
 
-export function drawAbove(g: CanvasRenderingContext2D, view: View, now: Scene, look: Look): void {
-  const edgeLabels: [number, number][] = []
+/** Rings, arrows and words. `byCanvas`: the graphics card draws no arrows of motion. Leaves what can be clicked beside symbols. */
+export function drawAbove(
+  g: CanvasRenderingContext2D, view: View, now: Scene, isInView: (slot: number) => boolean, inside: readonly Entrance[], look: Look, byCanvas: boolean,
+): Hit[] {
+  const taken = new Taken(view.widthPx, view.heightPx)
   for (const mark of now.marks) {
+    if (!isInView(mark.slot)) continue
     const [x, y] = [screenX(view, mark.x), screenY(view, mark.y)]
-    const visible = now.inView.has(mark.slot)
-    if (mark.state === 'sos' || mark.state === 'mandown') {
-      if (visible) drawDanger(g, x, y, mark, look)
-      else drawOffScreen(g, view, x, y, mark, look, edgeLabels)
-    }
-    if (!visible) continue
-    if (mark.selected) drawSelected(g, x, y, mark, look)
-    if (!now.crowded && !look.cut && !Number.isNaN(mark.courseDeg)) drawCourse(g, x, y, mark, look)
+    if (look.rings && mark.selected) drawRings(g, view, mark, look)
+    if (isDanger(mark)) drawDanger(g, x, y, mark, look)
+    if (mark.selected || mark.chosen) drawMarked(g, x, y, mark, look)
+    if (mark.tasked) drawTasked(g, x, y, mark, look)
+    if (byCanvas && !now.crowded && !look.cut && !Number.isNaN(mark.courseDeg)) drawCourse(g, x, y, mark, look)
   }
-  drawLabels(g, view, now, look)
+  const edges = drawEdges(g, view, outside(now, view, isInView), look, taken)
+  const rows = drawEntrances(g, view, inside, look, taken)
+  drawLabels(g, view, now, isInView, look, taken)
   drawScale(g, view, look)
+  return [...edges, ...rows]
 }
 
-/** How far a symbol with its rings of danger reaches; what is drawn around it starts here. */
-function reachPx(mark: Mark): number {
-  return mark.state === 'sos' ? 40 : mark.state === 'mandown' ? 50 : mark.selected ? 26 : 22
-}
-
-function drawDanger(g: CanvasRenderingContext2D, x: number, y: number, mark: Mark, look: Look): void {
+export function drawDanger(g: CanvasRenderingContext2D, x: number, y: number, mark: Mark, look: Look): void {
   const inks = INKS[look.theme]
   const corners = (r: number): [number, number][] =>
     mark.state === 'sos' ? octagon(r) : [[0, -r * 1.25], [r * 1.15, r * 0.8], [-r * 1.15, r * 0.8]]
@@ -157,6 +157,7 @@ function drawDanger(g: CanvasRenderingContext2D, x: number, y: number, mark: Mar
   }
   const ink = mark.state === 'sos' ? inks.sos : inks.high
   const [inner, outer] = mark.state === 'sos' ? [25, 33] : [33, 42]
+  if (look.small) return ring(inner * 0.86, 3, ink)
   g.lineJoin = 'round'
   ring(inner, 6.5, inks.halo)
   ring(inner, 4, ink)
@@ -165,43 +166,11 @@ function drawDanger(g: CanvasRenderingContext2D, x: number, y: number, mark: Mar
   ring(outer, 3, ink)
 }
 
-/** Who calls for help outside the view is pointed at from the edge. */
-function drawOffScreen(
-  g: CanvasRenderingContext2D, view: View, x: number, y: number, mark: Mark, look: Look, taken: [number, number][],
-): void {
-  const inks = INKS[look.theme]
-  const [midX, midY] = [view.widthPx / 2, view.heightPx / 2]
-  const [dx, dy] = [x - midX, y - midY]
-  const [insetX, insetY] = [Math.min(OFF_SCREEN_PX, midX * 0.4), Math.min(OFF_SCREEN_PX, midY * 0.3)]
-  const shrink = Math.min((midX - insetX) / Math.abs(dx || 1e-9), (midY - insetY) / Math.abs(dy || 1e-9))
-  const [ex, ey] = [midX + dx * shrink, midY + dy * shrink]
-  const ink = mark.state === 'sos' ? inks.sos : inks.high
-  g.save()
-  g.translate(ex, ey)
-  g.rotate(Math.atan2(dy, dx))
-  g.beginPath()
-  g.moveTo(24, 0)
-  g.lineTo(-4, 15)
-  g.lineTo(-4, -15)
-  g.closePath()
-  g.lineJoin = 'round'
-  g.lineWidth = 5
-  g.strokeStyle = inks.halo
-  g.stroke()
-  g.fillStyle = ink
-  g.fill()
-  g.restore()
-  const left = ex > midX
-  let row = ey
-  while (taken.some(([tx, ty]) => Math.abs(tx - ex) < 160 && Math.abs(ty - row) < 20)) row -= 20
-  taken.push([ex, row])
-  label(g, ex + (left ? -18 : 18), row, mark.meta.callsign, look, { ink, bold: true, align: left ? 'right' : 'left' })
-}
-
-function drawSelected(g: CanvasRenderingContext2D, x: number, y: number, mark: Mark, look: Look): void {
+/** Four arcs around the one that is open; around one of several, in the colour of a hand's own marks. */
+function drawMarked(g: CanvasRenderingContext2D, x: number, y: number, mark: Mark, look: Look): void {
   const inks = INKS[look.theme]
   const r = reachPx(mark)
-  for (const [width, ink] of [[6, inks.halo], [2.5, inks.selected]] as const) {
+  for (const [width, ink] of [[6, inks.halo], [2.5, mark.selected ? inks.selected : inks.chosen]] as const) {
     g.lineWidth = width
     g.strokeStyle = ink
     g.lineCap = 'round'
@@ -213,6 +182,22 @@ function drawSelected(g: CanvasRenderingContext2D, x: number, y: number, mark: M
     }
     g.stroke()
   }
+}
+
+/** A flag at the shoulder: something was asked of it and is not done. */
+function drawTasked(g: CanvasRenderingContext2D, x: number, y: number, mark: Mark, look: Look): void {
+  const inks = INKS[look.theme]
+  const [px, py] = [x + reachPx(mark) * 0.62, y - reachPx(mark) * 0.62]
+  const flag = new Path2D(`M${px} ${py + 9}V${py - 9}h11l-3.5 4l3.5 4H${px}`)
+  g.lineJoin = 'round'
+  g.lineWidth = 5
+  g.strokeStyle = inks.halo
+  g.stroke(flag)
+  g.fillStyle = inks.chosen
+  g.fill(flag)
+  g.lineWidth = 1.8
+  g.strokeStyle = inks.text
+  g.stroke(flag)
 }
 
 function drawCourse(g: CanvasRenderingContext2D, x: number, y: number, mark: Mark, look: Look): void {
@@ -235,70 +220,6 @@ function drawCourse(g: CanvasRenderingContext2D, x: number, y: number, mark: Mar
   g.restore()
 }
 
-/** Labels from the gravest down; one that would cover another is left out, never one of a unit in danger. */
-function drawLabels(g: CanvasRenderingContext2D, view: View, now: Scene, look: Look): void {
-  const taken: [number, number, number, number][] = []
-  const inks = INKS[look.theme]
-  let room = LABELS_MAX
-  for (let i = now.marks.length - 1; i >= 0 && room > 0; i--) {
-    const mark = now.marks[i]!
-    if (!now.inView.has(mark.slot)) continue
-    const danger = mark.state === 'sos' || mark.state === 'mandown'
-    const must = danger || mark.selected
-    const eastward = mark.courseDeg > 50 && mark.courseDeg < 130
-    if (now.crowded && !must) continue
-    const [x, y] = [screenX(view, mark.x) + reachPx(mark) + (eastward ? 16 : mark.selected ? 8 : 3), screenY(view, mark.y)]
-    const old = mark.contact !== 'online' || look.cut
-    const lines = [`${danger && mark.state === 'sos' ? 'SOS ' : ''}${mark.meta.callsign}`, ...(old ? [ageText(mark.ageS)] : [])]
-    g.font = `600 14px ${FONT}`
-    const width = Math.max(...lines.map((line) => widthOf(g, line)))
-    const height = 18 * lines.length
-    const box: [number, number, number, number] = [x - (danger ? 6 : 0), y - height / 2 - 2, x + width + (danger ? 8 : 2), y + height / 2 + 2]
-    if (!must && taken.some((other) => overlaps(box, other))) continue
-    taken.push(box)
-    room -= 1
-    const plate = mark.state === 'sos' ? inks['sos-plate'] : mark.state === 'mandown' ? inks['high-plate'] : undefined
-    lines.forEach((line, row) => {
-      const middle = y + 18 * (row - (lines.length - 1) / 2) + (plate && row > 0 ? 3 : 0)
-      label(g, x, middle, line, look, { ink: row === 1 ? inks.muted : inks.text, bold: true, plate: row === 0 ? plate : undefined })
-    })
-  }
-}
-
-const widths = new Map<string, number>()
-
-function widthOf(g: CanvasRenderingContext2D, text: string): number {
-  let width = widths.get(text)
-  if (width === undefined) {
-    if (widths.size > 20_000) widths.clear()
-    widths.set(text, (width = g.measureText(text).width))
-  }
-  return width
-}
-
-const overlaps = (a: readonly number[], b: readonly number[]): boolean =>
-  a[0]! < b[2]! && b[0]! < a[2]! && a[1]! < b[3]! && b[1]! < a[3]!
-
-interface Style { ink: string; bold?: boolean; align?: 'left' | 'right'; plate?: string | undefined }
-
-function label(g: CanvasRenderingContext2D, x: number, y: number, text: string, look: Look, style: Style): void {
-  g.font = `${style.bold ? 600 : 400} 14px ${FONT}`
-  g.textAlign = style.align ?? 'left'
-  g.textBaseline = 'middle'
-  if (style.plate) {
-    g.fillStyle = style.plate
-    g.fillRect(x - 5, y - 11, widthOf(g, text) + 10, 21)
-    g.fillStyle = INKS[look.theme]['on-plate']
-  } else {
-    g.lineWidth = 3.5
-    g.lineJoin = 'round'
-    g.strokeStyle = INKS[look.theme].halo
-    g.strokeText(text, x, y)
-    g.fillStyle = style.ink
-  }
-  g.fillText(text, x, y)
-}
-
 function drawScale(g: CanvasRenderingContext2D, view: View, look: Look): void {
   const perMetre = pxPerMetre(view, latOf(view.cy))
   const most = 110 / perMetre
@@ -317,5 +238,5 @@ function drawScale(g: CanvasRenderingContext2D, view: View, look: Look): void {
     g.lineTo(x + width, y - 6)
     g.stroke()
   }
-  label(g, x + 4, y - 13, metresText(metres), look, { ink: inks.muted })
+  writeLine(g, x + 4, y - 13, [{ text: metresText(metres), ink: inks.muted }], inks)
 }

@@ -26,3 +26,12 @@ export const screenY = (view: View, y: number): number => (y - view.cy) * view.w
 export const pxPerMetre = (view: View, lat: number): number => view.worldPx / (EARTH_M * Math.cos((lat * Math.PI) / 180))
 
 export interface Bounds { west: number; south: number; east: number; north: number }
+
+const RADIANS = Math.PI / 180
+
+/** Along a great circle, metres. */
+export function metresBetween(lat0: number, lon0: number, lat1: number, lon1: number): number {
+  const [dLat, dLon] = [(lat1 - lat0) * RADIANS, (lon1 - lon0) * RADIANS]
+  const h = Math.sin(dLat / 2) ** 2 + Math.cos(lat0 * RADIANS) * Math.cos(lat1 * RADIANS) * Math.sin(dLon / 2) ** 2
+  return (EARTH_M / Math.PI) * Math.asin(Math.min(1, Math.sqrt(h)))
+}

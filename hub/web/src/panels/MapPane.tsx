@@ -1,22 +1,27 @@
 /** The map's place in the page: makes ground and overlay, and hands them what changes. */
 import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import { line, openAlarms, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
+import { line, openAlarms, pictured, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
+import { showDiagnostics } from '../app/diagnostics'
 import { addPoint, drawing, pointer } from '../app/drawing'
 import { layers } from '../app/layers'
+import { addSelected, following, graphics, hovered, livePicture, picture, rings, selection, setCloseFan, tasked, toggleSelected } from '../app/mapState'
 import { zones } from '../app/safety'
 import { pick, setFly, setShowAll } from '../app/show'
 import { theme, wall } from '../app/theme'
-import { pastBeat, replaying, source } from '../app/timeline'
+import { pastBeat, source } from '../app/timeline'
 import { lang, t } from '../i18n'
 import { isAnswered, isSos } from '../laws/alarms'
-import { ReplayMark } from './Conductor'
+import { boxSelect } from '../map/box'
 import type { Ground } from '../map/ground'
 import { MaplibreGround } from '../map/maplibreGround'
 import { Overlay } from '../map/overlay'
 import { PlainGround } from '../map/plainGround'
-import { latOf, lonOf } from '../map/view'
+import { latOf, lonOf, mercatorX, mercatorY } from '../map/view'
 import { VideoWall } from '../video/VideoWall'
+import '../map/map.css'
+import { ReplayMark } from './Conductor'
+import { MapChips, MapTip, SelectedTools } from './MapParts'
 import type { Position } from '../feed/safety'
 
 const plain = signal(false)
@@ -48,52 +53,64 @@ function answered(): Set<number> {
 
 /** Everyone with a position, with a little room around; false when there is nobody. */
 export function showAll(): boolean {
-  const { t_fix, lat, lon } = store.col
-  const placed = store.slots.filter((slot) => !Number.isNaN(t_fix[slot]!))
-  if (placed.length === 0 || !ground) return false
-  const lats = placed.map((slot) => lat[slot]! / 1e7)
-  const lons = placed.map((slot) => lon[slot]! / 1e7)
-  const least = (list: number[]): number => list.reduce((a, b) => Math.min(a, b))
-  const most = (list: number[]): number => list.reduce((a, b) => Math.max(a, b))
-  ground.fit({ west: least(lons), east: most(lons), south: least(lats), north: most(lats) })
+  const { col, slots } = picture.peek()
+  let [west, east, south, north] = [Infinity, -Infinity, Infinity, -Infinity]
+  for (const slot of slots) {
+    if (Number.isNaN(col.t_fix[slot]!)) continue
+    const [lon, lat] = [col.lon[slot]! / 1e7, col.lat[slot]! / 1e7]
+    ;[west, east, south, north] = [Math.min(west, lon), Math.max(east, lon), Math.min(south, lat), Math.max(north, lat)]
+  }
+  if (west > east || !ground) return false
+  ground.fit({ west, east, south, north })
   return true
 }
+
+const slotsOf = (ids: Iterable<string>): Set<number> => new Set([...ids].flatMap((id) => store.slotOf(id) ?? []))
 
 function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
   const made = makeGround(groundBox)
   ground = made
-  const overlay = new Overlay(box, made, source.peek(), theme.peek())
+  const overlay = new Overlay(box, made, picture.peek(), theme.peek())
+  showDiagnostics(overlay)
   setFly((lon, lat) => made.flyTo(lon, lat))
   setShowAll(showAll)
-  trailFetcher.inView = () => overlay.inView
+  setCloseFan(() => overlay.closeFan())
+  overlay.onGraphics = (now) => (graphics.value = now)
+  graphics.value = overlay.graphics
+  trailFetcher.inView = () => ({ has: (slot) => overlay.isInView(slot) })
   trailFetcher.onChange = () => overlay.refresh()
-  const place = (x: number, y: number): Position => {
-    const { cx, cy, worldPx, widthPx, heightPx } = made.view()
-    return [lonOf(cx + (x - widthPx / 2) / worldPx), latOf(cy + (y - heightPx / 2) / worldPx)]
-  }
-  made.onClick((x, y) => {
-    if (drawing.peek()) return addPoint(place(x, y))
-    const slot = overlay.pick(x, y)
-    if (slot === undefined) select(null)
-    else pick(source.peek().meta(slot)!.id)
+  made.onClick((x, y, more) => clicked(made, overlay, x, y, more))
+  made.onHover((x, y) => hover(made, overlay, x, y))
+  made.onPan(() => (following.value = null))
+  overlay.onLook = () => keepInTheMiddle(made, overlay)
+  const stopBox = boxSelect(box, () => drawing.peek() === null, (area) => {
+    const { meta } = picture.peek()
+    addSelected(overlay.within(area).flatMap((slot) => meta(slot)?.id ?? []))
   })
-  made.onHover((x, y) => {
-    if (drawing.peek()) pointer.value = place(x, y)
-    made.setPointer(drawing.peek() !== null || overlay.pick(x, y) !== undefined)
-  })
+  const leave = (): void => void (hovered.value = null)
+  box.addEventListener('mouseleave', leave)
   const stops = [
+    stopBox,
+    () => box.removeEventListener('mouseleave', leave),
     theme.subscribe((now) => {
       made.setTheme(now)
       overlay.setTheme(now)
     }),
-    lang.subscribe((now) => made.setLang(now)),
+    lang.subscribe((now) => {
+      made.setLang(now)
+      overlay.refresh()
+    }),
+    picture.subscribe((now) => overlay.setSource(now)),
+    effect(() => {
+      void pictured.value
+      overlay.pictured()
+    }),
     effect(() => {
       void pulse.value
       const id = selectedId.value
       void pastBeat.value
-      overlay.setCut(!replaying.value && line.value !== 'live')
-      overlay.setAnswered(answered())
-      overlay.select(id === null ? undefined : store.slotOf(id))
+      overlay.setLook({ cut: line.value !== 'live' && picture.value === livePicture, answered: answered(), rings: rings.value })
+      overlay.setMarked({ selected: id === null ? undefined : store.slotOf(id), chosen: slotsOf(selection.value), tasked: slotsOf(tasked.value) })
     }),
     source.subscribe((now) => overlay.setSource(now)),
     // Nobody moves the map of a wall, so it begins with everyone in sight.
@@ -102,6 +119,47 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
     showAllOnce(),
   ]
   return () => stops.forEach((stop) => stop())
+}
+
+function placeAt(made: Ground, x: number, y: number): Position {
+  const { cx, cy, worldPx, widthPx, heightPx } = made.view()
+  return [lonOf(cx + (x - widthPx / 2) / worldPx), latOf(cy + (y - heightPx / 2) / worldPx)]
+}
+
+function clicked(made: Ground, overlay: Overlay, x: number, y: number, more: boolean): void {
+  if (drawing.peek()) return addPoint(placeAt(made, x, y))
+  hovered.value = null
+  const found = overlay.click(x, y)
+  if (found === 'fan') return
+  if (found === null) {
+    if (!more) select(null)
+    return
+  }
+  const id = picture.peek().meta(found.slot)!.id
+  if (more) return toggleSelected(id)
+  const place = found.fly ? overlay.placeOf(found.slot) : null
+  if (place) made.flyTo(place.lon, place.lat)
+  pick(id)
+}
+
+function hover(made: Ground, overlay: Overlay, x: number, y: number): void {
+  const slot = drawing.peek() ? undefined : overlay.under(x, y)
+  if (drawing.peek()) pointer.value = placeAt(made, x, y)
+  made.setPointer(drawing.peek() !== null || slot !== undefined)
+  hovered.value = slot === undefined ? null : { slot, x, y }
+}
+
+/** Less is a trembling that a moved ground would only make larger, px. */
+const FOLLOW_PX = 3
+
+function keepInTheMiddle(made: Ground, overlay: Overlay): void {
+  const id = following.peek()
+  const slot = id === null ? undefined : store.slotOf(id)
+  const place = slot === undefined ? null : overlay.placeOf(slot)
+  if (!place) return
+  const { cx, cy, worldPx } = made.view()
+  const away = Math.hypot(mercatorX(place.lon) - cx, mercatorY(place.lat) - cy) * worldPx
+  if (away > FOLLOW_PX) made.centreOn(place.lon, place.lat)
 }
 
 /** The first picture chooses the view; after that only a person moves it. */
@@ -128,9 +186,12 @@ export function MapPane() {
         <button title={t('map_all')} aria-label={t('map_all')} onClick={showAll}>
           <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" /><circle cx="10" cy="10" r="2.5" /></svg>
         </button>
+        {selectedId.value !== null && <SelectedTools />}
       </div>
       <ReplayMark />
-      <p class="map-note">{t('map_note')}{plain.value && ` · ${t('map_plain')}`}</p>
+      <MapChips />
+      <MapTip />
+      <p class="map-note" data-testid="map-note" data-graphics={graphics.value}>{t('map_note')}{graphics.value === 'lost' ? ` · ${t('map_gl_lost')}` : plain.value && ` · ${t('map_plain')}`}</p>
       {roster.value.length === 0 && line.value === 'live' && <p class="empty">{t('empty')}</p>}
       <VideoWall />
     </section>
