@@ -22,6 +22,7 @@ COMMANDS = {
     "hold": "hub.commands.hold",
     "below": "hub.commands.below",
     "trust": "hub.commands.trust",
+    "maps": "hub.commands.maps",
     "openapi": "hub.commands.openapi",
     "doctor": "hub.commands.doctor",
 }
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     trust.add_argument("--qr", action="store_true", help="the QR code also when this is no terminal")
     trust.add_argument("--out", metavar="FILE", help="write the authority's certificate (DER)")
     trust.add_argument("--json", action="store_true")
+    _maps(commands.add_parser("maps", help="base maps"), common)
     document = commands.add_parser("openapi", help="print the API's OpenAPI document")
     document.add_argument("--out", metavar="FILE", help="write it there instead")
     doctor = commands.add_parser("doctor", parents=[common], help="check disk, log, keys, clock and broker")
@@ -78,7 +80,18 @@ def _run(run: argparse.ArgumentParser) -> None:
         metavar="ROLE",
         help="put a one-time sign-in link of this role (default commander) into the start line; repeatable",
     )
+    run.add_argument(
+        "--basemap", action="append", metavar="FILE",
+        help="a base map beside those of the settings: .pmtiles, .mbtiles or a folder of z/x/y; repeatable",
+    )  # fmt: skip
     run.add_argument("--json", action="store_true", help="the start line as JSON")
+
+
+def _maps(maps: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = maps.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", parents=[common], help="exit code 1 when one cannot be read")
+    check.add_argument("--basemap", action="append", metavar="FILE", help="this file too; repeatable")
+    check.add_argument("--json", action="store_true")
 
 
 def _user(user: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from hub.api import (
     event_routes,
     feed_socket,
     link_routes,
+    map_routes,
     metrics,
     notice_routes,
     openapi,
@@ -78,8 +79,10 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(notice_routes.router(state))
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
+    api.include_router(map_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
+    app.include_router(map_routes.tiles(state))
 
     @app.get(
         "/healthz", tags=["hub"], dependencies=[open_to_all("whoever runs the machine asks it unattended")]

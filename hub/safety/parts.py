@@ -6,6 +6,7 @@ Enters: the ground. Leaves: `Parts`, which the API reaches its rooms through. Ca
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from hub.maps.shelf import Maps
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.part import Ground, Part
@@ -19,6 +20,7 @@ class Parts:
     alarms: Alarms
     clock: ClockWatch
     warnings: Warnings
+    maps: Maps
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -32,4 +34,5 @@ def make(ground: Ground) -> Parts:
         alarms=alarms,
         clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
+        maps=Maps(ground),
     )
