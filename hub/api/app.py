@@ -14,6 +14,7 @@ from hub.api import (
     alarm_routes,
     commander_routes,
     device_routes,
+    drawing_routes,
     event_routes,
     feed_socket,
     link_routes,
@@ -23,6 +24,7 @@ from hub.api import (
     openapi,
     order_routes,
     people_routes,
+    plan_routes,
     problems,
     session_routes,
     token_routes,
@@ -80,6 +82,8 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(device_routes.router(state))
     api.include_router(warning_routes.router(state))
     api.include_router(map_routes.router(state))
+    api.include_router(plan_routes.router(state))
+    api.include_router(drawing_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
     app.include_router(map_routes.tiles(state))

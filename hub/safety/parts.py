@@ -6,6 +6,8 @@ Enters: the ground. Leaves: `Parts`, which the API reaches its rooms through. Ca
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from hub.maps.drawings import Drawings
+from hub.maps.plans import Plans
 from hub.maps.shelf import Maps
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
@@ -21,6 +23,8 @@ class Parts:
     clock: ClockWatch
     warnings: Warnings
     maps: Maps
+    plans: Plans
+    drawings: Drawings
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -35,4 +39,6 @@ def make(ground: Ground) -> Parts:
         clock=ClockWatch(ground.clock, alarms.tell),
         warnings=warnings,
         maps=Maps(ground),
+        plans=Plans(ground),
+        drawings=Drawings(ground),
     )
