@@ -2,10 +2,10 @@ import { defineConfig, type Plugin } from 'vite'
 
 /**
  * MapLibre carries its own home page and a help page as link targets (attribution control, missing WebGL). The page
- * shows neither, and a screen that must work without a network names no address outside the hub, so they are cut.
+ * shows neither (nor PMTiles' help page), and a screen that must work without a network names no address outside the hub, so they are cut.
  */
 function withoutOutsideLinks(): Plugin {
-  const links = /https:\/\/(?:maplibre\.org\/|wiki\.openstreetmap\.org\/wiki\/This_map_requires_WebGL|github\.com\/mapbox\/mapbox-gl-js\/issues\/\d+)/g
+  const links = /https:\/\/(?:maplibre\.org\/|wiki\.openstreetmap\.org\/wiki\/This_map_requires_WebGL|github\.com\/mapbox\/mapbox-gl-js\/issues\/\d+|github\.com\/protomaps\/PMTiles\/tree\/main\/js)/g
   return {
     name: 'without-outside-links',
     apply: 'build',

@@ -16,6 +16,7 @@ import { say, t as word } from '../i18n'
 import { merged, type Shown } from '../laws/alarms'
 import { contact, FLAG_SOS, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { nameOrder } from '../laws/order'
+import { clearGround, takeGround } from './ground'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
 
@@ -128,6 +129,7 @@ function take(message: FromHub): void {
       alarms.clear()
       notices.clear()
       clearSafety()
+      clearGround()
       commanders.value = NOBODY
       allClears.value = []
       messages.value = []
@@ -192,6 +194,10 @@ function take(message: FromHub): void {
     case 'bye':
       byeWhy.value = message.why
       if (message.why === 'signed_out') refuse('signed_out')
+      break
+    case 'plan':
+    case 'drawing':
+      takeGround(message)
       break
     default:
       takeSafety(message)

@@ -12,6 +12,7 @@ import { startCommand } from '../command/command'
 import { enter } from './session'
 import './style.css'
 import './safety.css'
+import './ground.css'
 import { theme } from './theme'
 
 effect(() => {

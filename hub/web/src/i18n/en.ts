@@ -1,8 +1,10 @@
+import { enGround } from './enGround'
 import { enSafety } from './enSafety'
 import type { Key } from './zh'
 
 export const en: Record<Key, string> = {
   ...enSafety,
+  ...enGround,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

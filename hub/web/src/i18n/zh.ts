@@ -1,8 +1,10 @@
 /** 中文是底本：English must have exactly these keys, or the page does not compile. Words as in the project's terms. */
+import { zhGround } from './zhGround'
 import { zhSafety } from './zhSafety'
 
 export const zh = {
   ...zhSafety,
+  ...zhGround,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

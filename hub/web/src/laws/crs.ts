@@ -7,8 +7,7 @@
 import gcoord from 'gcoord'
 import type { Position } from '../feed/safety'
 
-export const CRS = ['wgs84', 'gcj02', 'bd09'] as const
-export type Crs = (typeof CRS)[number]
+export type Crs = 'wgs84' | 'gcj02' | 'bd09'
 
 const SYSTEMS = { gcj02: gcoord.GCJ02, bd09: gcoord.BD09 }
 

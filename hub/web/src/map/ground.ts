@@ -2,6 +2,7 @@
  * What the overlay needs from the ground below it. `maplibreGround.ts` is one, `plainGround.ts` the other for machines
  * without WebGL; a further one (another projection, a site plan) needs these functions and nothing else.
  */
+import type { LayerSpecification, StyleSpecification } from 'maplibre-gl'
 import type { Lang } from '../i18n'
 import type { Bounds, View } from './view'
 
@@ -19,6 +20,20 @@ export interface Ground {
   onClick(click: (x: number, y: number) => void): void
   onHover(hover: (x: number, y: number) => void): void
   setPointer(on: boolean): void
+  /** What lies on the schematic land: a base map, heights, plans. null: nothing. */
+  setParts(parts: GroundParts | null): void
+  /** Draws anew and calls once in that frame, in which every canvas still holds what it drew. */
+  snapshot(take: () => void): void
+}
+
+export interface GroundParts {
+  /** For MapLibre. */
+  sources: StyleSpecification['sources']
+  layers: LayerSpecification[]
+  /** For the ground without WebGL, in CSS pixels. */
+  paint: (g: CanvasRenderingContext2D, view: View) => void
+  /** The schematic outline's lines and names would lie over a real map. */
+  covers: boolean
 }
 
 export interface GroundColours { sea: string; land: string; city: string; line: string; label: string; halo: string; grid: string }

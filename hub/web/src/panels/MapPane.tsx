@@ -3,6 +3,7 @@ import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { clock, line, openAlarms, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
 import { addPoint, drawing, pointer } from '../app/drawing'
+import { hooks, isOff, mapNote, mapTab, type Mount } from '../app/ground'
 import { layers } from '../app/layers'
 import { zones } from '../app/safety'
 import { pick, setFly } from '../app/show'
@@ -17,6 +18,7 @@ import { latOf, lonOf } from '../map/view'
 import type { Position } from '../feed/safety'
 
 const plain = signal(false)
+const TOOLS_AFTER_MS = 300
 let ground: Ground | null = null
 
 function makeGround(container: HTMLElement): Ground {
@@ -67,13 +69,15 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
   }
   made.onClick((x, y) => {
     if (drawing.peek()) return addPoint(place(x, y))
+    if (hooks.click(place(x, y), x, y)) return
     const slot = overlay.pick(x, y)
     if (slot === undefined) select(null)
     else pick(store.meta(slot)!.id)
   })
   made.onHover((x, y) => {
     if (drawing.peek()) pointer.value = place(x, y)
-    made.setPointer(drawing.peek() !== null || overlay.pick(x, y) !== undefined)
+    hooks.hover(place(x, y))
+    made.setPointer(drawing.peek() !== null || hooks.busy() || overlay.pick(x, y) !== undefined)
   })
   const stops = [
     theme.subscribe((now) => {
@@ -88,10 +92,29 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
       overlay.setAnswered(answered())
       overlay.select(id === null ? undefined : store.slotOf(id))
     }),
-    effect(() => overlay.setZones({ zones: zones.value, signal: layers.value.signal, search: layers.value.search, drawing: drawing.value, pointer: pointer.value })),
+    effect(() => overlay.setZones({ zones: isOff('zones') ? zones.value.filter(({ kind }) => kind === 'danger') : zones.value, signal: layers.value.signal, search: layers.value.search, drawing: drawing.value, pointer: pointer.value })),
     showAllOnce(),
+    loadTools(made, box),
   ]
   return () => stops.forEach((stop) => stop())
+}
+
+const Tools = signal<(() => preact.JSX.Element) | null>(null)
+
+/** Base maps, drawing and measuring come after the first picture: nobody waits for them. */
+function loadTools(made: Ground, box: HTMLElement): () => void {
+  let unmount: ReturnType<Mount> | null = null
+  let over = false
+  const idle = setTimeout(() => void import('../ground/MapTools').then(({ MapTools, mount }) => {
+    if (over) return
+    unmount = mount(made, box)
+    Tools.value = MapTools
+  }), TOOLS_AFTER_MS)
+  return () => {
+    over = true
+    clearTimeout(idle)
+    unmount?.()
+  }
 }
 
 /** The first picture chooses the view; after that only a person moves it. */
@@ -109,17 +132,22 @@ export function MapPane() {
   const box = useRef<HTMLDivElement>(null)
   const groundBox = useRef<HTMLDivElement>(null)
   useEffect(() => wire(box.current!, groundBox.current!), [])
+  const View = Tools.value
   return (
     <section class="map" aria-label={t('map_label')}>
       <div class="canvases" ref={box}><div class="ground" ref={groundBox} /></div>
       <div class="map-tools">
         <button title={t('map_in')} aria-label={t('map_in')} onClick={() => ground?.zoomBy(1)}>＋</button>
         <button title={t('map_out')} aria-label={t('map_out')} onClick={() => ground?.zoomBy(-1)}>－</button>
+        <button title={t('map_window')} aria-label={t('map_window')} data-testid="map-window-open" aria-expanded={mapTab.value !== null} onClick={() => (mapTab.value = mapTab.peek() === null ? 'layers' : null)}>
+          <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M10 3 2 7l8 4 8-4zM2 11l8 4 8-4M2 14.500l8 4 8-4" /></svg>
+        </button>
         <button title={t('map_all')} aria-label={t('map_all')} onClick={showAll}>
           <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" /><circle cx="10" cy="10" r="2.5" /></svg>
         </button>
       </div>
-      <p class="map-note">{t('map_note')}{plain.value && ` · ${t('map_plain')}`}</p>
+      <p class="map-note" data-testid="map-note">{mapNote.value ?? t('map_note')}{plain.value && ` · ${t('map_plain')}`}</p>
+      {View && <View />}
       {roster.value.length === 0 && line.value === 'live' && <p class="empty">{t('empty')}</p>}
     </section>
   )
