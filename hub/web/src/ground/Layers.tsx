@@ -65,7 +65,6 @@ function Bases() {
       <legend>{t('base_map')}</legend>
       <Base id="" title={t('base_none')} about={`${t('layer_crs', { words: t('crs_wgs84') })} · ${t('map_note')}`} />
       {bases.map((map) => <Base key={map.id} id={map.id} title={nameOf(map)} about={factsOf(map)} map={map} />)}
-      {chosen !== '' && !gone && <Opacity name="base" title={t('base_map')} />}
       {gone && <p class="warn" role="status">{t('base_gone', { id: chosen })}</p>}
       {maps.value.length === 0 && mapsTrouble.value === '' && <p class="hint">{t('base_none_why')}</p>}
       {mapsTrouble.value !== '' && <p class="warn" role="status">{t('maps_failed', { why: mapsTrouble.value })}</p>}
@@ -77,6 +76,7 @@ function Base({ id, title, about, map }: { id: string; title: string; about: str
   return (
     <div class="layer">
       <label class="check"><input type="radio" name="base" data-testid={`base-${id || 'none'}`} checked={prefs.value.base === id} onChange={() => setPrefs({ base: id })} />{title}</label>
+      {map && prefs.value.base === id && <Opacity name="base" title={title} />}
       <p class="hint">{about}</p>
       {map && !map.reachable && <p class="warn" role="status">{t(map.form === 'web' ? 'base_failing' : 'base_broken', { why: map.failing })}</p>}
     </div>
@@ -89,8 +89,8 @@ function Heights() {
   return (
     <div class="layer">
       <label class="check"><input type="checkbox" data-testid="relief" checked={prefs.value.relief} onChange={() => setPrefs({ relief: !prefs.peek().relief })} />{t('relief')}</label>
-      <label class="check"><input type="checkbox" data-testid="contours" disabled={dem.form === 'pmtiles'} checked={prefs.value.contours && dem.form !== 'pmtiles'} onChange={() => setPrefs({ contours: !prefs.peek().contours })} />{t('contours')}</label>
       <Opacity name="relief" title={t('relief')} />
+      <label class="check"><input type="checkbox" data-testid="contours" disabled={dem.form === 'pmtiles'} checked={prefs.value.contours && dem.form !== 'pmtiles'} onChange={() => setPrefs({ contours: !prefs.peek().contours })} />{t('contours')}</label>
       <p class="hint">{factsOf(dem)}{dem.form === 'pmtiles' && ` · ${t('contours_not')}`}</p>
     </div>
   )

@@ -113,6 +113,8 @@ function rings(g: G, view: View, centre: Position, { kind, radii_m, from_deg, to
   if (kind === 'sector') return area(g, view, [sectorRing(centre, radii_m[0]!, from_deg ?? 0, to_deg ?? 360)], ink)
   for (const metres of radii_m) {
     const ring = ringAround(centre, metres)
+    g.strokeStyle = ink // the plate of the ring before left its own
+    g.lineWidth = 2.5
     g.beginPath()
     path(g, view, ring)
     g.stroke()
