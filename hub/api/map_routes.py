@@ -58,14 +58,14 @@ class MapsOut(BaseModel):
 def out(one: Shelved) -> MapOut:
     made, facts = one.made, one.facts
     proxy = one.source if isinstance(one.source, Proxy) else None
-    assert facts.bounds is not None
-    return MapOut(
-        id=made.id, name=made.name, name_en=made.name_en, form=made.form, kind=facts.kind, crs=made.crs,
-        encoding=made.encoding, attribution=facts.attribution, approval=made.approval, source=made.source,
-        date=made.date, tile_px=made.tile_px, min_zoom=facts.min_zoom, max_zoom=facts.max_zoom, bounds=facts.bounds,
-        reachable=not one.failing, failing=one.failing,
-        failing_since_ms=proxy.failing_since_ms if proxy else None, t_ok_ms=proxy.t_ok_ms if proxy else None,
-    )  # type: ignore[arg-type]  # fmt: skip
+    told = {
+        "id": made.id, "name": made.name, "name_en": made.name_en, "form": made.form, "kind": facts.kind,
+        "crs": made.crs, "encoding": made.encoding, "attribution": facts.attribution, "approval": made.approval,
+        "source": made.source, "date": made.date, "tile_px": made.tile_px, "min_zoom": facts.min_zoom,
+        "max_zoom": facts.max_zoom, "bounds": facts.bounds, "reachable": not one.failing, "failing": one.failing,
+        "failing_since_ms": proxy.failing_since_ms if proxy else None, "t_ok_ms": proxy.t_ok_ms if proxy else None,
+    }  # fmt: skip
+    return MapOut.model_validate(told)
 
 
 def answer(tile: Tile | None, request: Request) -> Response:

@@ -262,9 +262,13 @@ def under_pointer(page: Page, x: float, y: float) -> tuple[float, float]:
     return float(at.get_attribute("data-lon") or "nan"), float(at.get_attribute("data-lat") or "nan")
 
 
-GPX = f'<gpx><wpt lat="{LAT + 0.002}" lon="{LON - 0.004}"><name>会合点</name></wpt><trk><name>搜索路线</name><trkseg>' + "".join(
-    f'<trkpt lat="{LAT + 0.0015 * math.sin(i / 3)}" lon="{LON - 0.005 + i * 0.0004}"/>' for i in range(20)
-) + "</trkseg></trk></gpx>"
+GPX = (
+    f'<gpx><wpt lat="{LAT + 0.002}" lon="{LON - 0.004}"><name>会合点</name></wpt><trk><name>搜索路线</name><trkseg>'
+    + "".join(
+        f'<trkpt lat="{LAT + 0.0015 * math.sin(i / 3)}" lon="{LON - 0.005 + i * 0.0004}"/>' for i in range(20)
+    )
+    + "</trkseg></trk></gpx>"
+)
 DROP = """([name, text]) => {
   const files = new DataTransfer()
   files.items.add(new File([text], name))
@@ -294,7 +298,9 @@ def base_maps(page: Page, patiently: Callable[..., Any], artifacts: Path) -> Non
     expect(page.get_by_test_id("map-note")).to_contain_text("示意，非标准地图")
     expect(page.get_by_test_id("map-window")).to_contain_text("无法读取：gone.mbtiles: there is no such file")
     page.get_by_test_id("base-amap").check()
-    expect(page.get_by_test_id("map-note")).to_contain_text("某图街道 · 来源 测试 · 时间 2026-11 · 坐标 GCJ-02（已转换） · 审图号 GS(2026)0000号")
+    expect(page.get_by_test_id("map-note")).to_contain_text(
+        "某图街道 · 来源 测试 · 时间 2026-11 · 坐标 GCJ-02（已转换） · 审图号 GS(2026)0000号"
+    )
     shifted = seen_mark(page, patiently)
     place = under_pointer(page, shifted["x"], shifted["y"])
     assert metres(place, MARK) < 3, f"{place} on the screen is {MARK} on the ground (a pixel is 1.9 m)"
@@ -332,7 +338,10 @@ def draw(page: Page, mark: dict[str, float], artifacts: Path) -> None:
     page.mouse.click(mark["x"] + 30, mark["y"] + 60)
     page.keyboard.press("Enter")
     expect(row).to_have_count(3)
-    kinds = [f["properties"]["kind"] for f in page.evaluate("fetch('/api/v1/drawings').then((a) => a.json())")["features"]]
+    kinds = [
+        f["properties"]["kind"]
+        for f in page.evaluate("fetch('/api/v1/drawings').then((a) => a.json())")["features"]
+    ]
     assert sorted(kinds) == ["arrow", "point", "rings"]
     page.screenshot(path=artifacts / "night-zh-ground-draw.png")
 
