@@ -29,7 +29,9 @@ class Kept:
 
 
 class TileCache:
-    """A folder. Nothing is opened before `load`. `now_ms` of each call is when it is used."""
+    """A folder. It is looked through when it is first asked, on the thread that asks: a start does not wait for that.
+    `now_ms` of each call is when it is used.
+    """
 
     def __init__(self, root: Path, bytes_max: int) -> None:
         self._root = root
@@ -37,6 +39,8 @@ class TileCache:
         self._known: OrderedDict[Key, tuple[int, float]] = OrderedDict()
         """Size, and when its file says that it was used; the one used longest ago first."""
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._loaded = False
         self.bytes = 0
         self.failed_writes = 0
 
@@ -45,6 +49,12 @@ class TileCache:
 
     def load(self) -> None:
         """What earlier runs kept, by when it was used. What is no tile of ours is left alone and not counted."""
+        with self._loading:
+            if not self._loaded:
+                self._look_through()
+                self._loaded = True
+
+    def _look_through(self) -> None:
         found: list[tuple[float, Key, int]] = []
         for path in self._root.glob("*/*/*/*"):
             key = _key_of(path.relative_to(self._root).parts)
@@ -59,6 +69,7 @@ class TileCache:
 
     def get(self, key: Key, now_ms: int) -> Kept | None:
         """None when it is not there, or cannot be read any more."""
+        self.load()
         with self._lock:
             if key not in self._known:
                 return None
@@ -76,6 +87,7 @@ class TileCache:
 
     def put(self, key: Key, kept: Kept, now_ms: int) -> None:
         """Keep it, in the place of what was kept. A full disk keeps nothing, and is counted."""
+        self.load()
         head = json.dumps({"etag": kept.etag[:200], "t": kept.t_utc_ms}).encode()
         data = head + b"\n" + kept.body
         if len(data) > self._bytes_max:

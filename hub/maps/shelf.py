@@ -68,8 +68,6 @@ class Maps(Part):
         """Open these too. One that cannot be read stays in the list with what is wrong with it."""
         for made in maps:
             self.shelved[made.id] = open_map(made, self.cache, self._clock_ms)
-        if any(isinstance(one.source, Proxy) for one in self.shelved.values()) and len(self.cache) == 0:
-            self.cache.load()
 
     def close(self) -> None:
         for pool in (self._files, self._web):

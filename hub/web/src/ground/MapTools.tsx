@@ -22,6 +22,8 @@ import { setMaps, startTiles } from './tiles'
 
 const ASK_AGAIN_MS = 60_000
 const VIEWS: Record<MapTab, () => preact.JSX.Element> = { layers: Layers, measure: Measure, draw: Draw, plans: PlansTab, export: Export }
+/** Where a letter is a letter. */
+const TYPED = 'select, textarea, input:not([type=checkbox], [type=radio], [type=range])'
 const pointerAt = signal<Position | null>(null)
 
 export function MapTools() {
@@ -83,7 +85,7 @@ function showParts(ground: Ground): () => void {
   let before = ''
   return effect(() => {
     setMaps(maps.value)
-    const parts = partsNow()
+    const parts = partsNow(ground.vector)
     const now = JSON.stringify([parts, arrived.value])
     if (now === before) return
     before = now
@@ -102,7 +104,7 @@ function showNote(): () => void {
 /** Keys of the tools, before those of the page: while something is drawn, Escape ends that and nothing else. */
 function listen(): () => void {
   const down = (event: KeyboardEvent): void => {
-    const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement || event.target instanceof HTMLTextAreaElement
+    const typing = event.target instanceof HTMLElement && event.target.matches(TYPED)
     const key = event.key.toLowerCase()
     const took = (event.ctrlKey || event.metaKey) ? !typing && turned(key, event.shiftKey) : plainKey(event.key, key, typing, event.target)
     if (!took) return

@@ -44,9 +44,11 @@ function contours(dem: MapInfo): string | null {
   return null
 }
 
-/** null when there is nothing: the schematic outline alone. */
-export function partsNow(): GroundParts | null {
-  const [base, dem, on] = [baseMap(), demMap(), shownPlans()]
+/** null when there is nothing: the schematic outline alone. `vector`: what the ground can draw. */
+export function partsNow(vector: boolean): GroundParts | null {
+  const chosen = baseMap()
+  const base = chosen?.kind === 'vector' && !vector ? null : chosen
+  const [dem, on] = [demMap(), shownPlans()]
   const sources: Sources = {}
   const layers: LayerSpecification[] = []
   if (base) addBase(base, sources, layers)

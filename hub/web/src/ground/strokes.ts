@@ -159,12 +159,12 @@ const NAMED_MAX = 200
 
 export function drawFile(g: G, view: View, layer: FileLayer, index: number, theme: Theme): void {
   const ink = FILE_INKS[theme][index % 3]!
-  g.strokeStyle = ink
-  g.lineWidth = 2
   let named = 0
   for (const { kind, rings: lines, name } of layer.shapes) {
     const first = lines[0]?.[0]
     if (!first) continue
+    g.strokeStyle = ink
+    g.lineWidth = 2
     if (kind === 'area') area(g, view, lines, ink)
     else if (kind === 'line') {
       g.beginPath()
@@ -247,13 +247,13 @@ function degreeGrid(g: G, view: View, style: 'decimal' | 'dms', theme: Theme): v
   for (let i = Math.ceil(west / step), n = 0; i * step <= east && n < LINES_MAX; i++, n++) {
     const x = Math.round(screenX(view, mercatorX(i * step))) + 0.5
     stroke(g, x, 0, x, view.heightPx)
-    small(g, x + 3, 10, text(i * step, ['E', 'W']), theme)
+    small(g, x + 3, 30, text(i * step, ['E', 'W']), theme)
     g.strokeStyle = GRID[theme]
   }
   for (let i = Math.ceil(south / step), n = 0; i * step <= north && n < LINES_MAX; i++, n++) {
     const y = Math.round(screenY(view, mercatorY(i * step))) + 0.5
     stroke(g, 0, y, view.widthPx, y)
-    small(g, 4, y - 8, text(i * step, ['N', 'S']), theme)
+    small(g, 4, y + 10, text(i * step, ['N', 'S']), theme)
     g.strokeStyle = GRID[theme]
   }
 }
@@ -278,12 +278,12 @@ function utmGrid(g: G, view: View, theme: Theme): void {
   const digits = (metres: number): string => (step >= 1_000 ? String(Math.floor(metres / 1_000) % 100).padStart(2, '0') : String(Math.floor(metres / 100) % 1_000).padStart(3, '0'))
   for (let e = Math.ceil(e0 / step) * step; e <= e1; e += step) {
     const [x] = curve((t) => xy(e, n0 + (n1 - n0) * (1 - t)))
-    small(g, x + 3, 10, digits(e), theme)
+    small(g, x + 3, 30, digits(e), theme)
     g.strokeStyle = GRID[theme]
   }
   for (let n = Math.ceil(n0 / step) * step; n <= n1; n += step) {
     const [, y] = curve((t) => xy(e0 + (e1 - e0) * t, n))
-    small(g, 4, y - 8, digits(n), theme)
+    small(g, 4, y + 10, digits(n), theme)
     g.strokeStyle = GRID[theme]
   }
 }

@@ -27,7 +27,7 @@ export function setMaps(maps: readonly MapInfo[]): void {
 const absolute = (path: string): string => new URL(path, document.baseURI).href
 export const tileUrl = (map: MapInfo): string => `${SCHEME}://${map.id}/{z}/{x}/{y}`
 /** Where the hub itself serves the tiles. */
-export const hubUrl = (map: MapInfo): string => absolute(`maps/${map.id}/{z}/{x}/{y}`)
+export const hubUrl = (map: MapInfo): string => `${absolute(`maps/${map.id}/`)}{z}/{x}/{y}`
 
 async function archiveOf(map: MapInfo): Promise<PMTiles> {
   let made = archives.get(map.id)

@@ -9,6 +9,8 @@ import type { Bounds, View } from './view'
 export type Theme = 'night' | 'day'
 
 export interface Ground {
+  /** Whether it draws vector tiles and relief; without WebGL pictures only. */
+  readonly vector: boolean
   view(): View
   flyTo(lon: number, lat: number): void
   fit(bounds: Bounds): void

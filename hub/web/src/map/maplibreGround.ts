@@ -46,6 +46,7 @@ function outline(c: GroundColours, lang: Lang): LayerSpecification[] {
 }
 
 export class MaplibreGround implements Ground {
+  readonly vector = true
   private readonly map: MapLibre
   private theme: Theme
   private lang: Lang

@@ -13,6 +13,7 @@ interface Feature {
 const CLICK_SLOP_PX = 5
 
 export class PlainGround implements Ground {
+  readonly vector = false
   private readonly canvas = document.createElement('canvas')
   private land: Shape[] = []
   private cities: Shape[] = []

@@ -140,7 +140,7 @@ export function MapPane() {
         <button title={t('map_in')} aria-label={t('map_in')} onClick={() => ground?.zoomBy(1)}>＋</button>
         <button title={t('map_out')} aria-label={t('map_out')} onClick={() => ground?.zoomBy(-1)}>－</button>
         <button title={t('map_window')} aria-label={t('map_window')} data-testid="map-window-open" aria-expanded={mapTab.value !== null} onClick={() => (mapTab.value = mapTab.peek() === null ? 'layers' : null)}>
-          <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M10 3 2 7l8 4 8-4zM2 11l8 4 8-4M2 14.500l8 4 8-4" /></svg>
+          <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M10 3 2 7l8 4 8-4zM2 11l8 4 8-4M2 15l8 4 8-4" /></svg>
         </button>
         <button title={t('map_all')} aria-label={t('map_all')} onClick={showAll}>
           <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" /><circle cx="10" cy="10" r="2.5" /></svg>
