@@ -38,6 +38,8 @@ MARK = (117.004, 36.652)
 """Where each map has its mark, WGS-84."""
 Z = 16
 PX = 256
+SLOW_MS = 20_000
+"""What the hub answers may take this long on a busy machine."""
 WORDS = "某图街道 · 来源 测试 · 时间 2026-11 · 坐标 GCJ-02（已转换） · 审图号 GS(2026)0000号"
 
 
@@ -290,7 +292,7 @@ def test_what_lies_under_the_units(
     hub: Any, browser: Browser, opened: Any, artifacts: Path, patiently: Any, tmp_path: Path
 ) -> None:
     with opened(browser, hub.link("commander"), **SCREEN) as page:
-        expect(page.get_by_test_id("unit-row")).to_have_count(1)
+        expect(page.get_by_test_id("unit-row")).to_have_count(1, timeout=SLOW_MS)
         base_maps(page, patiently, artifacts)
         mark = seen_mark(page, patiently)
         draw(page, mark, artifacts)
@@ -305,7 +307,9 @@ def base_maps(page: Page, patiently: Callable[..., Any], artifacts: Path) -> Non
     """The shifted map and the plain one have their marks at the same place, and that place is the true one."""
     page.get_by_test_id("map-window-open").click()
     expect(page.get_by_test_id("map-note")).to_contain_text("示意，非标准地图")
-    expect(page.get_by_test_id("map-window")).to_contain_text("无法读取：gone.mbtiles: there is no such file")
+    expect(page.get_by_test_id("map-window")).to_contain_text(
+        "无法读取：gone.mbtiles: there is no such file", timeout=SLOW_MS
+    )
     page.get_by_test_id("base-amap").check()
     expect(page.get_by_test_id("map-note")).to_contain_text(WORDS)
     shifted = seen_mark(page, patiently)
@@ -331,23 +335,23 @@ def draw(page: Page, mark: dict[str, float], artifacts: Path) -> None:
     page.get_by_test_id("draw-sign").select_option("flag")
     page.get_by_test_id("draw-save").click()
     row = page.get_by_test_id("drawing-row")
-    expect(row).to_have_attribute("data-rev", "1")
+    expect(row).to_have_attribute("data-rev", "1", timeout=SLOW_MS)
     kept = kept_drawings(page)
     assert metres(tuple(kept[0]["geometry"]["coordinates"]), MARK) < 3
     page.get_by_test_id("draw-undo-act").click()
-    expect(row).to_have_count(0)
+    expect(row).to_have_count(0, timeout=SLOW_MS)
     page.get_by_test_id("draw-redo-act").click()
-    expect(row).to_have_count(1)
+    expect(row).to_have_count(1, timeout=SLOW_MS)
     page.get_by_test_id("draw-rings").click()
     page.get_by_test_id("draw-radii").fill("200，400")
     page.mouse.click(mark["x"] + 60, mark["y"] + 140)
     page.keyboard.press("Enter")
-    expect(row).to_have_count(2)
+    expect(row).to_have_count(2, timeout=SLOW_MS)
     page.get_by_test_id("draw-arrow").click()
     page.mouse.click(mark["x"] - 120, mark["y"] + 200)
     page.mouse.click(mark["x"] + 30, mark["y"] + 60)
     page.keyboard.press("Enter")
-    expect(row).to_have_count(3)
+    expect(row).to_have_count(3, timeout=SLOW_MS)
     kinds = [one["properties"]["kind"] for one in kept_drawings(page)]
     assert sorted(kinds) == ["arrow", "point", "rings"]
     page.screenshot(path=artifacts / "night-zh-ground-draw.png")
@@ -399,13 +403,13 @@ def plan(page: Page, tmp_path: Path, artifacts: Path) -> None:
     page.get_by_test_id("plan-name").fill("综合楼")
     page.get_by_test_id("plan-upload").click()
     picture = page.get_by_test_id("plan-picture")
-    expect(picture).to_be_visible()
+    expect(picture).to_be_visible(timeout=SLOW_MS)
     box = picture.bounding_box()
     assert box is not None
     for x, y, to_x, to_y in ((0.01, 0.01, 790, 520), (0.99, 0.99, 960, 640)):
         picture.click(position={"x": box["width"] * x, "y": box["height"] * y})
         page.mouse.click(to_x, to_y)
-    expect(page.get_by_test_id("plan-row")).to_have_attribute("data-placed", "true")
+    expect(page.get_by_test_id("plan-row")).to_have_attribute("data-placed", "true", timeout=SLOW_MS)
     expect(page.get_by_test_id("plan-fit")).to_contain_text("两点定位")
     page.screenshot(path=artifacts / "night-zh-ground-plan.png")
 

@@ -486,3 +486,10 @@ def test_many_drawings_are_told_in_few_messages(state: HubState) -> None:
     sizes = [len(m["drawings"]) for m in part.greeting(me)]
     assert sizes == [200, 200, 1]
     assert json.dumps(list(part.greeting(me)))
+
+
+def test_a_plan_may_be_large_and_nothing_else_may(commander: Any) -> None:
+    large = png(400, 300) + bytes(2_000_000)
+    assert upload(commander, large).status_code == 200
+    assert commander("PUT", "/api/v1/drawings/abcdefgh", content=large).status_code == 413
+    assert commander("POST", "/api/v1/plans", headers={"Content-Length": "20971521"}).status_code == 413

@@ -16,9 +16,11 @@ import { Dropping } from './Dropping'
 export const nameOf = (map: MapInfo): string => (lang.value === 'zh' ? map.name : map.name_en)
 
 /** All that has to stand beside a map that is shown or printed. */
-export function factsOf(map: MapInfo): string {
+export const factsOf = (map: MapInfo): string => `${nameOf(map)} · ${aboutOf(map)}`
+
+function aboutOf(map: MapInfo): string {
   return [
-    nameOf(map), map.attribution, map.source && t('layer_source', { words: map.source }), map.date && t('layer_date', { words: map.date }),
+    map.attribution, map.source && t('layer_source', { words: map.source }), map.date && t('layer_date', { words: map.date }),
     t('layer_crs', { words: t(`crs_${map.crs}`) }), map.approval ? t('layer_approval', { words: map.approval }) : t('layer_no_approval'),
   ].filter((words) => words !== '').join(' · ')
 }
@@ -64,7 +66,7 @@ function Bases() {
     <fieldset class="bases">
       <legend>{t('base_map')}</legend>
       <Base id="" title={t('base_none')} about={`${t('layer_crs', { words: t('crs_wgs84') })} · ${t('map_note')}`} />
-      {bases.map((map) => <Base key={map.id} id={map.id} title={nameOf(map)} about={factsOf(map)} map={map} />)}
+      {bases.map((map) => <Base key={map.id} id={map.id} title={nameOf(map)} about={aboutOf(map)} map={map} />)}
       {gone && <p class="warn" role="status">{t('base_gone', { id: chosen })}</p>}
       {maps.value.length === 0 && mapsTrouble.value === '' && <p class="hint">{t('base_none_why')}</p>}
       {mapsTrouble.value !== '' && <p class="warn" role="status">{t('maps_failed', { why: mapsTrouble.value })}</p>}

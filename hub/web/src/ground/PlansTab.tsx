@@ -85,13 +85,13 @@ function Row({ plan }: { plan: Plan }) {
           <Twice data-testid="plan-delete" disabled={busy.value} onSure={drop}>{t('plan_delete')}</Twice>
         </div>
       )}
-      {open && <Placing plan={plan} run={run} />}
+      {open && <Placing plan={plan} busy={busy.value} run={run} />}
       <Trouble words={trouble} />
     </article>
   )
 }
 
-function Placing({ plan, run }: { plan: Plan; run: (what: () => Promise<unknown>) => Promise<void> }) {
+function Placing({ plan, busy, run }: { plan: Plan; busy: boolean; run: (what: () => Promise<unknown>) => Promise<void> }) {
   const now = placing.value!
   const save = (pairs: Control[]): void => {
     placing.value = { ...now, pairs, spot: null }
@@ -100,6 +100,7 @@ function Placing({ plan, run }: { plan: Plan; run: (what: () => Promise<unknown>
     void run(async () => take(await ask<unknown>('PUT', `/plans/${plan.id}`, { name, site, level, source, controls: pairs })))
   }
   const spot = (event: MouseEvent): void => {
+    if (busy) return // the pair before is on its way, and the next one would be lost
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect()
     const at = { x_px: ((event.clientX - box.left) / box.width) * plan.width_px, y_px: ((event.clientY - box.top) / box.height) * plan.height_px }
     placing.value = { ...now, spot: at }
@@ -119,7 +120,7 @@ function Placing({ plan, run }: { plan: Plan; run: (what: () => Promise<unknown>
       </div>
       <div class="quick">
         <span>{t('plan_pairs', { n: now.pairs.length })}</span>
-        <button disabled={now.pairs.length === 0} onClick={() => save(now.pairs.slice(0, -1))}>{t('plan_pair_drop')}</button>
+        <button disabled={busy || now.pairs.length === 0} onClick={() => save(now.pairs.slice(0, -1))}>{t('plan_pair_drop')}</button>
       </div>
     </div>
   )
