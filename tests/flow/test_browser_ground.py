@@ -433,6 +433,15 @@ def sheet(page: Page, artifacts: Path) -> None:
     names = {feature["properties"]["name"] for feature in given["features"]}
     assert {"济南消防-01", "集结点 A"} <= names
     assert "DRILL" in given["name"]
+    page.evaluate("window.print = () => undefined")
+    page.get_by_test_id("export-print").click()
+    expect(page.locator(".print-sheet")).to_have_count(1)
+    page.emulate_media(media="print")
+    expect(page.locator(".print-sheet")).to_be_visible()
+    expect(page.locator("#app")).to_be_hidden()
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator(".print-sheet")).to_have_count(0)
 
 
 def looks(page: Page, artifacts: Path) -> None:

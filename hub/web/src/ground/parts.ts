@@ -103,7 +103,9 @@ function addHeights(map: MapInfo, sources: Sources, layers: LayerSpecification[]
 function addPlan(plan: Plan, sources: Sources, layers: LayerSpecification[]): void {
   const [a, b, c, d] = plan.placed!.corners
   sources[`plan-${plan.id}`] = { type: 'image', url: planUrl(plan), coordinates: [a!, b!, c!, d!] }
-  layers.push({ id: `plan-${plan.id}`, type: 'raster', source: `plan-${plan.id}`, paint: { 'raster-opacity': opacityOf(`plan:${plan.id}`), 'raster-fade-duration': 0 } })
+  // White paper at night would blind the eye for everything else.
+  const night = theme.value === 'night' ? { 'raster-brightness-max': 0.7 } : {}
+  layers.push({ id: `plan-${plan.id}`, type: 'raster', source: `plan-${plan.id}`, paint: { 'raster-opacity': opacityOf(`plan:${plan.id}`), 'raster-fade-duration': 0, ...night } })
 }
 
 // --- without WebGL: pictures only
@@ -141,6 +143,7 @@ function paint(g: CanvasRenderingContext2D, view: View, base: MapInfo | null, on
     const [o, r, , d] = at as [readonly [number, number], readonly [number, number], unknown, readonly [number, number]]
     g.save()
     g.globalAlpha = opacityOf(`plan:${plan.id}`)
+    if (theme.peek() === 'night') g.filter = 'brightness(0.7)'
     g.transform((r[0] - o[0]) / plan.width_px, (r[1] - o[1]) / plan.width_px, (d[0] - o[0]) / plan.height_px, (d[1] - o[1]) / plan.height_px, o[0], o[1])
     g.drawImage(image, 0, 0, plan.width_px, plan.height_px)
     g.restore()
