@@ -1,4 +1,5 @@
 import { encode as pack } from '@msgpack/msgpack'
+import { validateStyleMin } from '@maplibre/maplibre-gl-style-spec'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { clearGround, drawings, plans, takeGround } from '../src/app/ground'
 import { decode } from '../src/feed/decode'
@@ -119,5 +120,10 @@ describe('our look of a vector map', () => {
     expect(text).not.toMatch(/boundar|admin|glyphs|http/)
     expect(text).toContain('name:zh')
     expect(new Set(layers.map(({ id }) => id)).size).toBe(layers.length)
+  })
+  it.each(['zh', 'en'] as const)('MapLibre takes it as a style, in %s', (lang) => {
+    const sources = { base: { type: 'vector' as const, tiles: ['zmap://a/{z}/{x}/{y}'] } }
+    expect(validateStyleMin({ version: 8, sources, layers: vectorLayers('base', 'day', lang, 0.5) }).map(({ message }) => message)).toEqual([])
+    expect(validateStyleMin({ version: 8, sources: {}, layers: vectorLayers('base', 'day', lang, 0.5) }).length).toBeGreaterThan(0)
   })
 })
