@@ -23,6 +23,7 @@ COMMANDS = {
     "rules": "hub.commands.rules",
     "below": "hub.commands.below",
     "trust": "hub.commands.trust",
+    "maps": "hub.commands.maps",
     "openapi": "hub.commands.openapi",
     "stations": "hub.commands.stations",
     "doctor": "hub.commands.doctor",
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     trust.add_argument("--out", metavar="FILE", help="write the authority's certificate (DER)")
     trust.add_argument("--json", action="store_true")
     _stations(commands.add_parser("stations", help="mapping files of fixed stations"))
+    _maps(commands.add_parser("maps", help="base maps"), common)
     document = commands.add_parser("openapi", help="print the API's OpenAPI document")
     document.add_argument("--out", metavar="FILE", help="write it there instead")
     doctor = commands.add_parser("doctor", parents=[common], help="check disk, log, keys, clock and broker")
@@ -82,7 +84,18 @@ def _run(run: argparse.ArgumentParser) -> None:
         metavar="ROLE",
         help="put a one-time sign-in link of this role (default commander) into the start line; repeatable",
     )
+    run.add_argument(
+        "--basemap", action="append", metavar="FILE",
+        help="a base map beside those of the settings: .pmtiles, .mbtiles or a folder of z/x/y; repeatable",
+    )  # fmt: skip
     run.add_argument("--json", action="store_true", help="the start line as JSON")
+
+
+def _maps(maps: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = maps.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", parents=[common], help="exit code 1 when one cannot be read")
+    check.add_argument("--basemap", action="append", metavar="FILE", help="this file too; repeatable")
+    check.add_argument("--json", action="store_true")
 
 
 def _user(user: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.errors import SettingsError
+from hub.maps.declared import BaseMap, of_file, with_own_ids
+from hub.maps.declared import read as read_maps
 from protocols.errors import TopicError
 from protocols.topics import DEVICE_MAX, check_realm
 
@@ -55,6 +57,8 @@ class Settings:
     roll_call_wait_s: int = 60
     roll_call_triggers: tuple[str, ...] = ("sos", "man_down")
     evacuation_wait_s: int = 60
+    map_cache_mib: int = 512
+    basemap: tuple[BaseMap, ...] = ()
 
     @property
     def https(self) -> bool:
@@ -97,6 +101,7 @@ _RANGES = {
     "roll_call_every_s": (0, 86_400),
     "roll_call_wait_s": (10, 3_600),
     "evacuation_wait_s": (10, 3_600),
+    "map_cache_mib": (0, 1_000_000),
 }
 ROLL_CALL_TRIGGERS = ("sos", "man_down", "evacuation")
 
@@ -110,7 +115,12 @@ def load(path: Path | None, overrides: dict[str, Any]) -> Settings:
         except (OSError, ValueError) as err:
             raise SettingsError(f"{path}: {err}") from None
         _check_keys(path.name, values)
-    values.update({key: value for key, value in overrides.items() if value is not None})
+        if "basemap" in values:
+            values["basemap"] = read_maps(values["basemap"], path.name, path.resolve().parent)
+    files = [of_file(name) for name in overrides.get("basemap") or ()]
+    values.update({key: value for key, value in overrides.items() if value is not None and key != "basemap"})
+    if files:
+        values["basemap"] = with_own_ids([*files, *values.get("basemap", ())])
     return _check(replace(Settings(), **_typed(values)))
 
 

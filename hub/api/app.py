@@ -17,16 +17,19 @@ from hub.api import (
     coverage_routes,
     device_routes,
     entry_routes,
+    drawing_routes,
     event_routes,
     feed_socket,
     history_routes,
     link_routes,
+    map_routes,
     metrics,
     net_routes,
     notice_routes,
     openapi,
     order_routes,
     people_routes,
+    plan_routes,
     problems,
     rollcall_routes,
     rule_routes,
@@ -98,8 +101,12 @@ def make(state: HubState, names: Names, static: Path = STATIC) -> Guard:
     api.include_router(rule_routes.router(state))
     api.include_router(entry_routes.router(state))
     api.include_router(rollcall_routes.router(state))
+    api.include_router(map_routes.router(state))
+    api.include_router(plan_routes.router(state))
+    api.include_router(drawing_routes.router(state))
     app.include_router(api)
     app.include_router(trust_page.router(state))
+    app.include_router(map_routes.tiles(state))
 
     @app.get(
         "/healthz", tags=["hub"], dependencies=[open_to_all("whoever runs the machine asks it unattended")]

@@ -52,8 +52,11 @@ HEADERS = {
 }
 BODY_BYTES_MAX = 65_536
 LARGE_BYTES_MAX = 1_048_576
-LARGE = ("/api/v1/warnings", "/api/v1/zones", "/api/v1/rules", "/api/v1/search")
+LARGE = ("/api/v1/warnings", "/api/v1/zones", "/api/v1/rules", "/api/v1/search", "/api/v1/drawings")
 """Addresses that take files of others: warnings, drawings, rules."""
+PLAN_BYTES_MAX = 20_971_520
+PLANS = "/api/v1/plans"
+"""The one address that takes pictures."""
 
 
 # --- what a route declares ---------------------------------------------------------------------------------
@@ -313,6 +316,7 @@ class Guard:
                 return 403, "the request comes from another site"
             length = headers.get("content-length", "0")
             most = LARGE_BYTES_MAX if scope["path"].startswith(LARGE) else BODY_BYTES_MAX
+            most = PLAN_BYTES_MAX if scope["path"] == PLANS else most
             if not length.isdecimal() or int(length) > most or "transfer-encoding" in headers:
                 return 413, f"a body of at most {most} bytes, with its length, is allowed"
         principal = asking(scope, self._sign_in)

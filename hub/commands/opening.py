@@ -14,7 +14,17 @@ from hub.settings import Settings, load
 from hub.store.registry import SqliteRegistry
 
 UTC_MS_MAX = 2**52
-RUN_KEYS = ("host", "port", "mqtt_port", "realm", "broker", "devices_host", "devices_port", "datagrams_port")
+RUN_KEYS = (
+    "host",
+    "port",
+    "mqtt_port",
+    "realm",
+    "broker",
+    "devices_host",
+    "devices_port",
+    "datagrams_port",
+    "basemap",
+)
 
 
 def utc_ms() -> int:

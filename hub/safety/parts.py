@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields
 
 from hub.readiness.cameras import Cameras
 from hub.readiness.nets import Nets
+from hub.maps.drawings import Drawings
+from hub.maps.plans import Plans
+from hub.maps.shelf import Maps
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.entry import Entry
@@ -44,6 +47,9 @@ class Parts:
     evacuation: Evacuations
     vehicles: Vehicles
     inside: Insides
+    maps: Maps
+    plans: Plans
+    drawings: Drawings
 
     def __iter__(self) -> Iterator[Part]:
         return iter([getattr(self, one.name) for one in fields(self)])
@@ -73,4 +79,7 @@ def make(ground: Ground) -> Parts:
         evacuation=Evacuations(ground, entry, alarms.tell),
         vehicles=Vehicles(ground, sight),
         inside=Insides(ground),
+        maps=Maps(ground),
+        plans=Plans(ground),
+        drawings=Drawings(ground),
     )

@@ -7,10 +7,11 @@ import { cssOf } from './src/tokens.ts'
 
 /**
  * MapLibre carries its own home page and a help page as link targets (attribution control, missing WebGL), milsymbol its
- * author's. The page shows none, and a screen that must work without a network names no address outside the hub, so they are cut.
+ * author's, PMTiles a help page. The page shows none, and a screen that must work without a network names no address outside
+ * the hub, so they are cut.
  */
 function withoutOutsideLinks(): Plugin {
-  const links = /https?:\/\/(?:maplibre\.org\/|www\.spatialillusions\.com|wiki\.openstreetmap\.org\/wiki\/This_map_requires_WebGL|github\.com\/mapbox\/mapbox-gl-js\/issues\/\d+)/g
+  const links = /https?:\/\/(?:maplibre\.org\/|www\.spatialillusions\.com|wiki\.openstreetmap\.org\/wiki\/This_map_requires_WebGL|github\.com\/mapbox\/mapbox-gl-js\/issues\/\d+|github\.com\/protomaps\/PMTiles\/tree\/main\/js)/g
   return {
     name: 'without-outside-links',
     apply: 'build',

@@ -25,6 +25,12 @@ KNOWN = re.compile(r"maplibre-gl-worker\.js$")
 LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "wrapped.js", "sw.js"}
 """And the icons, which only an installed page asks for."""
 LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "milsymbol.js", "wrapped.js"}
+    r"|www\.opengis\.net/kml/2\.2|www\.topografix\.com/GPX/1/1"
+    r"|github\.com/maplibre/maplibre-gl-js/blob/v[\d.]+/LICENSE\.txt)"
+)
+FIRST_LOAD_KIB_MAX = 500
+LATER = {"maplibre-gl-worker.js", "Admin.js", "Safety.js", "wrapped.js"}
+LATER |= {"MapTools.js", "archive.js", "contour.js", "shift.js"}
 
 
 def test_index_names_only_files_that_exist() -> None:
@@ -70,10 +76,13 @@ def first_load() -> set[Path]:
     return found
     assert sorted(names) == [
         "Admin.js",
+        "MapTools.js",
         "Safety.js",
         "icon-192.png",
         "icon-512.png",
         "icon-maskable-512.png",
+        "archive.js",
+        "contour.js",
         "icon.svg",
         "index.css",
         "index.html",
@@ -86,6 +95,7 @@ def first_load() -> set[Path]:
         "screen.js",
         "shandong.geojson",
         "sw.js",
+        "shift.js",
         "wrapped.js",
     ]
 

@@ -48,6 +48,11 @@ export async function ask<T>(method: string, path: string, body?: unknown): Prom
   return response.status === 204 ? (null as T) : response.json()
 }
 
+/** A file as the body; its first bytes say what it is. */
+export async function send<T>(method: string, path: string, body: Blob): Promise<T> {
+  return (await call(path, { method, body, headers: { 'content-type': 'application/octet-stream' } })).json()
+}
+
 export const session = (): Promise<Session> => ask('GET', '/session')
 export const signIn = (how: { token: string } | { name: string; password: string }): Promise<Session> => ask('POST', '/session', how)
 export const signOut = (): Promise<null> => ask('DELETE', '/session')

@@ -20,6 +20,7 @@ import { say, t as word } from '../i18n'
 import { merged, type Shown } from '../laws/alarms'
 import { contact, type Contact } from '../laws/contact'
 import { lineOf, type Line } from '../laws/line'
+import { clearGround, takeGround } from './ground'
 import { clearReadiness, takeReadiness } from './readiness'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
@@ -155,6 +156,7 @@ function take(message: FromHub): void {
       notices.clear()
       clearSafety()
       clearReadiness()
+      clearGround()
       commanders.value = NOBODY
       allClears.value = []
       messages.value = []
@@ -223,6 +225,10 @@ function take(message: FromHub): void {
     case 'camera':
     case 'net':
       takeReadiness(message)
+      break
+    case 'plan':
+    case 'drawing':
+      takeGround(message)
       break
     default:
       takeSafety(message)

@@ -1,6 +1,6 @@
 /** What a person set for this browser: remembered here, and nowhere else. */
 import { effect } from '@preact/signals'
-import { formats, FORMATS_PLAIN, HOURS, LENGTHS, POSITIONS, type Formats } from '../laws/formats'
+import { formats, FORMATS_PLAIN, HOURS, LENGTHS, type Formats } from '../laws/formats'
 
 const REMEMBERED = 'zhantu.formats'
 
@@ -14,7 +14,7 @@ function remembered(): Formats {
     const kept: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? '{}')
     const one = <T extends string>(name: keyof Formats, allowed: readonly T[]): T =>
       allowed.find((form) => form === (kept as Partial<Formats>)?.[name]) ?? (FORMATS_PLAIN[name] as T)
-    return { position: one('position', POSITIONS), length: one('length', LENGTHS), hours: one('hours', HOURS) }
+    return { length: one('length', LENGTHS), hours: one('hours', HOURS) }
   } catch {
     return FORMATS_PLAIN
   }

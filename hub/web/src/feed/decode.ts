@@ -15,6 +15,7 @@ import {
 import { FeedError, isRecord, needed, number, orNull, text, type Raw } from './raw'
 import { decodeReadiness } from './readiness'
 import { decodeSafety } from './decodeSafety'
+import { decodeGround } from './ground'
 
 export { FeedError }
 
@@ -50,7 +51,7 @@ export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
     case 'receipts': return { k: 'receipts', seq: needed(message.seq, 'receipts.seq'), targets: targets(message.targets) } satisfies ReceiptsMessage
     case 'text': return textUp(message)
     case 'bye': return { k: 'bye', why: text(message.why) } satisfies Bye
-    default: return decodeSafety(message) ?? decodeReadiness(message)
+    default: return decodeGround(message) ?? decodeSafety(message) ?? decodeReadiness(message)
   }
 }
 

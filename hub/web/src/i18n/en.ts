@@ -3,6 +3,7 @@ import { enCoverage } from './enCoverage'
 import { enRules } from './enRules'
 import { enEntry } from './enEntry'
 import { enMap } from './enMap'
+import { enGround } from './enGround'
 import { enSafety } from './enSafety'
 import { enZones } from './enZones'
 import { enShell } from './enShell'
@@ -17,6 +18,7 @@ export const en: Record<Key, string> = {
   ...enRules,
   ...enEntry,
   ...enShell,
+  ...enGround,
   app: 'Zhantu',
   drill: 'DRILL',
   realm: 'realm {realm}',

@@ -58,8 +58,6 @@ export const enShell: Record<keyof typeof zhShell, string> = {
   look_red: 'Red light',
   set_wall: 'Wallboard (read from 4 m)',
   set_format: 'Coordinates',
-  format_deg: 'Degrees 36.650000°',
-  format_dms: 'Deg, min, sec 36°39′00″',
   set_units: 'Units',
   units_metric: 'Metres, kilometres, °C',
   units_nautical: 'Nautical miles, knots',

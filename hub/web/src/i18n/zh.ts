@@ -4,6 +4,7 @@ import { zhCoverage } from './zhCoverage'
 import { zhRules } from './zhRules'
 import { zhEntry } from './zhEntry'
 import { zhMap } from './zhMap'
+import { zhGround } from './zhGround'
 import { zhSafety } from './zhSafety'
 import { zhZones } from './zhZones'
 import { zhShell } from './zhShell'
@@ -17,6 +18,7 @@ export const zh = {
   ...zhRules,
   ...zhEntry,
   ...zhShell,
+  ...zhGround,
   app: '战图',
   drill: '演练',
   realm: '域 {realm}',

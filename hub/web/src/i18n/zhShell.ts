@@ -57,8 +57,6 @@ export const zhShell = {
   look_red: '红光夜视',
   set_wall: '大屏显示（4 米可读）',
   set_format: '坐标格式',
-  format_deg: '度 36.650000°',
-  format_dms: '度分秒 36°39′00″',
   set_units: '单位制',
   units_metric: '米、千米、摄氏度',
   units_nautical: '海里、节',

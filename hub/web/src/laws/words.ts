@@ -42,18 +42,9 @@ export function clockText(t: number): string {
   return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`
 }
 
-/** 36.65 -> "36.650000° N" or "36°39′00.00″ N". */
-function angleText(degrees: number, plus: string, minus: string): string {
-  const side = degrees < 0 ? minus : plus
-  if (formats.value.position === 'deg') return `${Math.abs(degrees).toFixed(6)}° ${side}`
-  // In hundredths of a second first, so that 59.996″ never reads as 60.
-  const hundredths = Math.round(Math.abs(degrees) * 360_000)
-  const seconds = (hundredths % 6_000) / 100
-  return `${Math.floor(hundredths / 360_000)}°${two(Math.floor(hundredths / 6_000) % 60)}′${seconds.toFixed(2).padStart(5, '0')}″ ${side}`
-}
-
 export function positionText(lat: number, lon: number): string {
-  return `${angleText(lat, 'N', 'S')}, ${angleText(lon, 'E', 'W')}`
+  const side = (value: number, plus: string, minus: string): string => `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`
+  return `${side(lat, 'N', 'S')}, ${side(lon, 'E', 'W')}`
 }
 
 /** A value of the catalog with its unit. Crews know cylinders in MPa: 21400 kPa -> "21.4 MPa". */

@@ -2,6 +2,7 @@
  * What the overlay needs from the ground below it. `maplibreGround.ts` is one, `plainGround.ts` the other for machines
  * without WebGL; a further one (another projection, a site plan) needs these functions and nothing else.
  */
+import type { LayerSpecification, StyleSpecification } from 'maplibre-gl'
 import type { Lang } from '../i18n'
 import type { Theme } from '../tokens'
 import type { Bounds, View } from './view'
@@ -10,6 +11,8 @@ export { GROUND_COLOURS } from '../tokens'
 export type { Theme }
 
 export interface Ground {
+  /** Whether it draws vector tiles and relief; without WebGL pictures only. */
+  readonly vector: boolean
   view(): View
   flyTo(lon: number, lat: number): void
   /** At once, at the zoom that is. */
@@ -30,6 +33,20 @@ export interface Ground {
   /** Half the pixels while it moves, for a machine that cannot draw them in time. */
   setCoarse(coarse: boolean): void
   setPointer(on: boolean): void
+  /** What lies on the schematic land: a base map, heights, plans. null: nothing. */
+  setParts(parts: GroundParts | null): void
+  /** Draws anew and calls once in that frame, in which every canvas still holds what it drew. */
+  snapshot(take: () => void): void
+}
+
+export interface GroundParts {
+  /** For MapLibre. */
+  sources: StyleSpecification['sources']
+  layers: LayerSpecification[]
+  /** For the ground without WebGL, in CSS pixels. */
+  paint: (g: CanvasRenderingContext2D, view: View) => void
+  /** The schematic outline's lines and names would lie over a real map. */
+  covers: boolean
 }
 
 export const LAND_URL = 'map/land.geojson'

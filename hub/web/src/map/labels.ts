@@ -29,7 +29,7 @@ export function drawLabels(g: CanvasRenderingContext2D, view: View, now: Scene, 
 
 export function wordsOf(mark: Mark, inks: Inks, look: Pick<Look, 'cut'>): Word[] {
   const { meta, state, ageS } = mark
-  const ink = isDanger(mark) ? '#ffffff' : inks.text
+  const ink = isDanger(mark) ? inks['on-plate'] : inks.text
   const old = mark.contact !== 'online' || look.cut
   const floor = floorText(meta.floor)
   return [

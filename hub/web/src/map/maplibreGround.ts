@@ -1,9 +1,10 @@
 /** The ground by MapLibre: needs WebGL 2. Always north up and flat, so that a glance needs no thought. */
-import { Map as MapLibre, setWorkerUrl, type StyleSpecification } from 'maplibre-gl'
+import { Map as MapLibre, setWorkerUrl, type LayerSpecification, type StyleSpecification } from 'maplibre-gl'
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?url'
 import 'maplibre-gl/dist/maplibre-gl.css'
 import type { Lang } from '../i18n'
-import { CITIES_URL, FIT_ZOOM_MAX, fitPaddingPx, FONT, GROUND_COLOURS, LAND_URL, START, UNIT_ZOOM, ZOOM_MAX, ZOOM_MIN, type Ground, type Theme } from './ground'
+import { CITIES_URL, FIT_ZOOM_MAX, fitPaddingPx, FONT, GROUND_COLOURS, LAND_URL, START, UNIT_ZOOM, ZOOM_MAX, ZOOM_MIN, type Ground, type GroundParts } from './ground'
+import { type GroundColours, type Theme } from '../tokens'
 import { mercatorX, mercatorY, TILE_PX, type Bounds, type View } from './view'
 
 setWorkerUrl(workerUrl)
@@ -11,44 +12,55 @@ setWorkerUrl(workerUrl)
 const absolute = (path: string): string => new URL(path, document.baseURI).href
 const nameOf = (lang: Lang): ['get', string] => ['get', lang === 'zh' ? 'name' : 'en']
 
-function style(theme: Theme, lang: Lang): StyleSpecification {
+function style(theme: Theme, lang: Lang, parts: GroundParts | null): StyleSpecification {
   const c = GROUND_COLOURS[theme]
   return {
     version: 8,
     sources: {
       land: { type: 'geojson', data: absolute(LAND_URL) },
       cities: { type: 'geojson', data: absolute(CITIES_URL) },
+      ...parts?.sources,
     },
     layers: [
       { id: 'sea', type: 'background', paint: { 'background-color': c.sea } },
       { id: 'land', type: 'fill', source: 'land', paint: { 'fill-color': c.land } },
       { id: 'city', type: 'fill', source: 'cities', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': c.city } },
-      {
-        id: 'line', type: 'line', source: 'cities', filter: ['==', ['geometry-type'], 'Polygon'],
-        paint: { 'line-color': c.line, 'line-width': ['interpolate', ['linear'], ['zoom'], 5, 0.7, 10, 1.6] },
-      },
-      {
-        id: 'label', type: 'symbol', source: 'cities', filter: ['==', ['geometry-type'], 'Point'],
-        layout: { 'text-field': nameOf(lang), 'text-size': 15, 'text-padding': 6 },
-        paint: { 'text-color': c.label, 'text-halo-color': c.halo, 'text-halo-width': 1.4 },
-      },
+      ...(parts?.layers ?? []),
+      ...(parts?.covers ? [] : outline(c, lang)),
     ],
   }
 }
 
+/** The sixteen cities' edges and names. */
+function outline(c: GroundColours, lang: Lang): LayerSpecification[] {
+  return [
+    {
+      id: 'line', type: 'line', source: 'cities', filter: ['==', ['geometry-type'], 'Polygon'],
+      paint: { 'line-color': c.line, 'line-width': ['interpolate', ['linear'], ['zoom'], 5, 0.7, 10, 1.6] },
+    },
+    {
+      id: 'label', type: 'symbol', source: 'cities', filter: ['==', ['geometry-type'], 'Point'],
+      layout: { 'text-field': nameOf(lang), 'text-size': 15, 'text-padding': 6 },
+      paint: { 'text-color': c.label, 'text-halo-color': c.halo, 'text-halo-width': 1.4 },
+    },
+  ]
+}
+
 export class MaplibreGround implements Ground {
+  readonly vector = true
   private readonly map: MapLibre
   private theme: Theme
   private lang: Lang
   /** A change of size, or of the place that is followed, is told as a move of the hand, which it is not. */
   private quiet = false
+  private parts: GroundParts | null = null
 
   constructor(container: HTMLElement, theme: Theme, lang: Lang) {
     this.theme = theme
     this.lang = lang
     this.map = new MapLibre({
       container,
-      style: style(theme, lang),
+      style: style(theme, lang, null),
       center: [START.lon, START.lat],
       zoom: START.zoom,
       minZoom: ZOOM_MIN,
@@ -65,6 +77,8 @@ export class MaplibreGround implements Ground {
     this.map.touchZoomRotate.disableRotation()
     this.map.keyboard.disableRotation()
     this.map.getCanvas().tabIndex = -1
+    // A tile that does not come is told beside the map (`ground/`), not in the console of each screen.
+    this.map.on('error', () => undefined)
   }
 
   view(): View {
@@ -96,15 +110,29 @@ export class MaplibreGround implements Ground {
   }
 
   setTheme(theme: Theme): void {
-    if (theme !== this.theme) this.restyle((this.theme = theme), this.lang)
+    if (theme === this.theme) return
+    this.theme = theme
+    this.restyle()
   }
 
   setLang(lang: Lang): void {
-    if (lang !== this.lang) this.restyle(this.theme, (this.lang = lang))
+    if (lang === this.lang) return
+    this.lang = lang
+    this.restyle()
   }
 
-  private restyle(theme: Theme, lang: Lang): void {
-    this.map.setStyle(style(theme, lang))
+  setParts(parts: GroundParts | null): void {
+    this.parts = parts
+    this.restyle()
+  }
+
+  private restyle(): void {
+    this.map.setStyle(style(this.theme, this.lang, this.parts))
+  }
+
+  snapshot(take: () => void): void {
+    this.map.once('render', take)
+    this.map.triggerRepaint()
   }
 
   onRender(draw: () => void): void {

@@ -1,6 +1,6 @@
 /** The ground in a 2D canvas, for machines without WebGL: the same outlines, names, pan and zoom. */
 import type { Lang } from '../i18n'
-import { CITIES_URL, FIT_ZOOM_MAX, fitPaddingPx, FONT, GROUND_COLOURS, LAND_URL, START, UNIT_ZOOM, ZOOM_MAX, ZOOM_MIN, type Ground, type Theme } from './ground'
+import { CITIES_URL, FIT_ZOOM_MAX, fitPaddingPx, FONT, GROUND_COLOURS, LAND_URL, START, UNIT_ZOOM, ZOOM_MAX, ZOOM_MIN, type Ground, type GroundParts, type Theme } from './ground'
 import { mercatorX, mercatorY, screenX, screenY, TILE_PX, type Bounds, type View } from './view'
 
 interface Shape { rings: Float64Array[] }
@@ -13,6 +13,7 @@ interface Feature {
 const CLICK_SLOP_PX = 5
 
 export class PlainGround implements Ground {
+  readonly vector = false
   private readonly canvas = document.createElement('canvas')
   private land: Shape[] = []
   private cities: Shape[] = []
@@ -27,6 +28,8 @@ export class PlainGround implements Ground {
   private fingers = new Map<number, { x: number; y: number }>()
   private movedPx = 0
   private waiting = false
+  private parts: GroundParts | null = null
+  private takes: (() => void)[] = []
 
   constructor(private readonly container: HTMLElement, private theme: Theme, private lang: Lang) {
     this.canvas.className = 'plain-ground'
@@ -82,6 +85,16 @@ export class PlainGround implements Ground {
 
   onRender(draw: () => void): void {
     this.draws.push(draw)
+  }
+
+  setParts(parts: GroundParts | null): void {
+    this.parts = parts
+    this.changed()
+  }
+
+  snapshot(take: () => void): void {
+    this.takes.push(take)
+    this.changed()
   }
 
   onClick(click: (x: number, y: number, more: boolean) => void): void {
@@ -186,6 +199,7 @@ export class PlainGround implements Ground {
       this.waiting = false
       this.draw()
       for (const draw of this.draws) draw()
+      for (const take of this.takes.splice(0)) take()
     })
   }
 
@@ -200,7 +214,9 @@ export class PlainGround implements Ground {
     g.fillStyle = c.sea
     g.fillRect(0, 0, view.widthPx, view.heightPx)
     this.fill(g, view, this.land, c.land, null)
-    this.fill(g, view, this.cities, c.city, c.line)
+    this.fill(g, view, this.cities, c.city, this.parts?.covers ? null : c.line)
+    this.parts?.paint(g, view)
+    if (this.parts?.covers) return
     g.font = `15px ${FONT}`
     g.textAlign = 'center'
     g.fillStyle = c.label

@@ -1,9 +1,11 @@
 /** The map's place in the page: makes ground and overlay, and hands them what changes. */
 import { effect, signal } from '@preact/signals'
+import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { line, openAlarms, pictured, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
 import { showDiagnostics } from '../app/diagnostics'
 import { addPoint, drawing, pointer } from '../app/drawing'
+import { hooks, isOff, mapNote, mapTab, type Mount } from '../app/ground'
 import { layers } from '../app/layers'
 import { addSelected, following, graphics, hovered, livePicture, picture, rings, selection, setCloseFan, tasked, toggleSelected } from '../app/mapState'
 import { zones } from '../app/safety'
@@ -25,6 +27,7 @@ import { MapChips, MapTip, SelectedTools } from './MapParts'
 import type { Position } from '../feed/safety'
 
 const plain = signal(false)
+const TOOLS_AFTER_MS = 300
 let ground: Ground | null = null
 /** So long a new size of the page takes to reach the map. */
 const LAID_OUT_MS = 250
@@ -115,8 +118,9 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
     source.subscribe((now) => overlay.setSource(now)),
     // Nobody moves the map of a wall, so it begins with everyone in sight.
     wall.subscribe((on) => on && setTimeout(showAll, LAID_OUT_MS)),
-    effect(() => overlay.setZones({ zones: zones.value, signal: layers.value.signal, search: layers.value.search, drawing: drawing.value, pointer: pointer.value })),
+    effect(() => overlay.setZones({ zones: isOff('zones') ? zones.value.filter(({ kind }) => kind === 'danger') : zones.value, signal: layers.value.signal, search: layers.value.search, drawing: drawing.value, pointer: pointer.value })),
     showAllOnce(),
+    loadTools(made, box),
   ]
   return () => stops.forEach((stop) => stop())
 }
@@ -127,8 +131,10 @@ function placeAt(made: Ground, x: number, y: number): Position {
 }
 
 function clicked(made: Ground, overlay: Overlay, x: number, y: number, more: boolean): void {
-  if (drawing.peek()) return addPoint(placeAt(made, x, y))
+  const place = placeAt(made, x, y)
+  if (drawing.peek()) return addPoint(place)
   hovered.value = null
+  if (hooks.click(place, x, y)) return
   const found = overlay.click(x, y)
   if (found === 'fan') return
   if (found === null) {
@@ -137,15 +143,17 @@ function clicked(made: Ground, overlay: Overlay, x: number, y: number, more: boo
   }
   const id = picture.peek().meta(found.slot)!.id
   if (more) return toggleSelected(id)
-  const place = found.fly ? overlay.placeOf(found.slot) : null
-  if (place) made.flyTo(place.lon, place.lat)
+  const away = found.fly ? overlay.placeOf(found.slot) : null
+  if (away) made.flyTo(away.lon, away.lat)
   pick(id)
 }
 
 function hover(made: Ground, overlay: Overlay, x: number, y: number): void {
   const slot = drawing.peek() ? undefined : overlay.under(x, y)
-  if (drawing.peek()) pointer.value = placeAt(made, x, y)
-  made.setPointer(drawing.peek() !== null || slot !== undefined)
+  const place = placeAt(made, x, y)
+  if (drawing.peek()) pointer.value = place
+  hooks.hover(place)
+  made.setPointer(drawing.peek() !== null || hooks.busy() || slot !== undefined)
   hovered.value = slot === undefined ? null : { slot, x, y }
 }
 
@@ -160,6 +168,24 @@ function keepInTheMiddle(made: Ground, overlay: Overlay): void {
   const { cx, cy, worldPx } = made.view()
   const away = Math.hypot(mercatorX(place.lon) - cx, mercatorY(place.lat) - cy) * worldPx
   if (away > FOLLOW_PX) made.centreOn(place.lon, place.lat)
+}
+
+const Tools = signal<(() => JSX.Element) | null>(null)
+
+/** Base maps, drawing and measuring come after the first picture: nobody waits for them. */
+function loadTools(made: Ground, box: HTMLElement): () => void {
+  let unmount: ReturnType<Mount> | null = null
+  let over = false
+  const idle = setTimeout(() => void import('../ground/MapTools').then(({ MapTools, mount }) => {
+    if (over) return
+    unmount = mount(made, box)
+    Tools.value = MapTools
+  }), TOOLS_AFTER_MS)
+  return () => {
+    over = true
+    clearTimeout(idle)
+    unmount?.()
+  }
 }
 
 /** The first picture chooses the view; after that only a person moves it. */
@@ -177,12 +203,16 @@ export function MapPane() {
   const box = useRef<HTMLDivElement>(null)
   const groundBox = useRef<HTMLDivElement>(null)
   useEffect(() => wire(box.current!, groundBox.current!), [])
+  const View = Tools.value
   return (
     <section class="map" aria-label={t('map_label')}>
       <div class="canvases" ref={box}><div class="ground" ref={groundBox} /></div>
       <div class="map-tools">
         <button title={t('map_in')} aria-label={t('map_in')} onClick={() => ground?.zoomBy(1)}>＋</button>
         <button title={t('map_out')} aria-label={t('map_out')} onClick={() => ground?.zoomBy(-1)}>－</button>
+        <button title={t('map_window')} aria-label={t('map_window')} data-testid="map-window-open" aria-expanded={mapTab.value !== null} onClick={() => (mapTab.value = mapTab.peek() === null ? 'layers' : null)}>
+          <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M10 3 2 7l8 4 8-4zM2 11l8 4 8-4M2 15l8 4 8-4" /></svg>
+        </button>
         <button title={t('map_all')} aria-label={t('map_all')} onClick={showAll}>
           <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" /><circle cx="10" cy="10" r="2.5" /></svg>
         </button>
@@ -191,7 +221,8 @@ export function MapPane() {
       <ReplayMark />
       <MapChips />
       <MapTip />
-      <p class="map-note" data-testid="map-note" data-graphics={graphics.value}>{t('map_note')}{graphics.value === 'lost' ? ` · ${t('map_gl_lost')}` : plain.value && ` · ${t('map_plain')}`}</p>
+      <p class="map-note" data-testid="map-note" data-graphics={graphics.value}>{mapNote.value ?? t('map_note')}{graphics.value === 'lost' ? ` · ${t('map_gl_lost')}` : plain.value && ` · ${t('map_plain')}`}</p>
+      {View && <View />}
       {roster.value.length === 0 && line.value === 'live' && <p class="empty">{t('empty')}</p>}
       <VideoWall />
     </section>

@@ -1,5 +1,6 @@
 /** What a person sets for this screen: language, look, forms of numbers, sound. Each works at once and is remembered here. */
 import type { Signal } from '@preact/signals'
+import { prefs, setPrefs } from '../app/ground'
 import { pane } from '../app/pane'
 import { installable, install } from '../app/offline'
 import { setFormat } from '../app/settings'
@@ -7,7 +8,8 @@ import { maySound, testTones, wake } from '../app/sound'
 import { compact } from '../app/size'
 import { setTheme, theme, toggleWall, wall } from '../app/theme'
 import { lang, setLang, t, type Key, type Lang } from '../i18n'
-import { formats, HOURS, LENGTHS, POSITIONS, type Formats } from '../laws/formats'
+import { formats, HOURS, LENGTHS, type Formats } from '../laws/formats'
+import { PLACE_STYLES } from '../laws/places'
 import { THEMES } from '../tokens'
 import { Account } from './TopBar'
 
@@ -35,7 +37,7 @@ export function Settings() {
       <Choice name="set_language" of={LANGS} now={lang.value} words={(one) => (one === 'zh' ? '中文' : 'English')} choose={setLang} />
       <Choice name="set_look" of={THEMES} now={theme.value} words={(one) => t(`look_${one}`)} choose={setTheme} />
       <Switch name="set_wall" on={wall} toggle={toggleWall} />
-      <Choice name="set_format" of={POSITIONS} now={formats.value.position} words={(one) => t(`format_${one}`)} choose={form('position')} />
+      <Choice name="set_format" of={PLACE_STYLES} now={prefs.value.place} words={(one) => t(`place_${one}`)} choose={(place) => setPrefs({ place })} />
       <Choice name="set_units" of={LENGTHS} now={formats.value.length} words={(one) => t(`units_${one}`)} choose={form('length')} />
       <Choice name="set_hours" of={HOURS} now={formats.value.hours} words={(one) => t(`hours_${one}`)} choose={form('hours')} />
       <fieldset class="choice">

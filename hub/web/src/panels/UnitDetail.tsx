@@ -9,7 +9,8 @@ import { t, type Key } from '../i18n'
 import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_RECKONED, FLAG_SOS, state } from '../laws/contact'
 import { boundM } from '../laws/reckon'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
-import { ageText, clockText, metresText, positionText, speedText } from '../laws/words'
+import { placeText } from '../app/ground'
+import { ageText, clockText, metresText, speedText } from '../laws/words'
 import { grouped, minutesText, nameOf, valueText } from './measures'
 import { LinkLines } from './Links'
 import { reportedWords } from './reported'
@@ -93,7 +94,7 @@ function Position({ slot }: { slot: number }) {
       </div>
       {Number.isNaN(age) ? <p>{t('no_position')}</p> : (
         <>
-          <p class="coordinates">{positionText(lat[slot]! / 1e7, lon[slot]! / 1e7)}</p>
+          <p class="coordinates">{placeText(lat[slot]! / 1e7, lon[slot]! / 1e7)}</p>
           <p class="doubt">
             {t('doubt', { m: metresText(doubt) })}
             {!known && ` · ${t('doubt_assumed', { m: metresText(ACCURACY_UNKNOWN_M) })}`}
