@@ -94,8 +94,9 @@ class KeyList(NamedTuple):
 
 
 class Order(NamedTuple):
-    """An order as it is signed. `target` "all", "team:<name>", a unit's id, "units:<id>,<id>…" or "zone:<id>"; times UTC ms.
-    `seq` is its number in all receipts: max(last + 1, UTC ms) of whoever gives numbers, so no two of a hub have the same."""
+    """An order as it is signed. `target` "all", "team:<name>", a unit's id, "units:<id>,<id>…" or "zone:<id>"; times
+    UTC ms. `seq` is its number in all receipts: max(last + 1, UTC ms) of whoever gives numbers, so no two of a hub have
+    the same."""
 
     id: str
     realm: str

@@ -145,7 +145,7 @@ class ZoneComingOut(BaseModel):
 
 
 class ZoneUnitsOut(BaseModel):
-    """Who is in, who may be, who will be; the soonest first."""
+    """Who is in, who may be, who will be: the soonest first, at most 100."""
 
     units: list[ZoneUnitOut]
     coming: list[ZoneComingOut]
@@ -296,6 +296,7 @@ def router(state: HubState) -> APIRouter:
             made = replace(made, grows_from_utc_ms=zone.grows_from_utc_ms)
         made = settled(replace(made, t_utc_ms=zone.t_utc_ms), me)
         await record(me, "zone changed", made)
+        await run_in_threadpool(part.write, made)
         mine(zone.id, me)  # it may have ended meanwhile
         part.put(made)
         part.settle()
@@ -339,6 +340,7 @@ def router(state: HubState) -> APIRouter:
             made.append(settled(zone, me))
         part.make_room(len(made))
         await record(me, "zone drawn", *made)
+        await run_in_threadpool(part.write, *made)
         for zone in made:
             part.put(zone)
         part.settle()
@@ -370,7 +372,9 @@ def router(state: HubState) -> APIRouter:
         zone = mine(id, me)
         await record(me, "zone ended", zone)
         mine(id, me)
-        return feature(part.end(id, me.name, state.clock.now_ms()), me)
+        over = part.end(id, me.name, state.clock.now_ms())
+        await run_in_threadpool(part.write, over)
+        return feature(over, me)
 
     @routes.get("/zones/{id}/units", dependencies=[needs(Permission.PICTURE)])
     async def units(
@@ -404,7 +408,7 @@ def router(state: HubState) -> APIRouter:
             for c in part.coming(zone.id, float(ahead_s))
             if me.audience.sees(rows[by_id[c.unit]].agency)
         ]
-        return ZoneUnitsOut(units=shown, coming=coming[:500])
+        return ZoneUnitsOut(units=shown, coming=coming)
 
     @routes.get("/zones/{id}/log", dependencies=[needs(Permission.PICTURE)])
     async def log(id: Id, me: Principal = who) -> ZoneLogOut:

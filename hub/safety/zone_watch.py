@@ -3,7 +3,7 @@
 Enters: zones where they stand now, places of all units. Leaves: slots inside and unsure, who came in, who went out, who
 will be inside soon. Pure numpy. Caller: `hub.safety.zones`.
 
-Units are sorted by latitude once a look, and each zone takes a stretch of them: what is far costs nothing. A pair whose
+Units are sorted by place once a look, and each zone takes stretches of them: what is far costs nothing. A pair whose
 edges were tried before is tried again only when the way since then, and the doubt, could have changed its state.
 """
 
@@ -26,10 +26,17 @@ from hub.safety.zone_law import (
     to_disc_s,
     to_edge_s,
 )  # fmt: skip
+from hub.safety.zone_shape import wrapped
 from protocols.units import METRES_PER_DEG_LAT
 
 SLOT_BITS = 24
 """A pair is one number: zone << 24 | slot. UNITS_MAX of the picture is far below it."""
+COMING_MAX = 100
+NOWHERE_DEG = 90.0
+"""Latitude of a unit that is known to be in no zone."""
+STRIP_M, STRIPS_MAX = 300.0, 256
+STRIP_DEG = 1_000.0
+"""Between the keys of two strips: more than all longitudes."""
 _NONE = np.zeros(0, np.int64)
 
 
@@ -135,7 +142,7 @@ class Watch:
 
     def _near(self, places: Places, reach: F64) -> tuple[I64, F64, F64]:
         """Keys, sorted, and local metres of all pairs whose circle comes near the box of the zone."""
-        known = np.flatnonzero(~np.isnan(places.lat_deg))
+        known = np.flatnonzero(places.lat_deg < NOWHERE_DEG)
         if not len(known) or not len(self.field.shapes):
             return _NONE, np.zeros(0), np.zeros(0)
         zones, slots, x, y = _stretches(self.field, places, known, float(reach[known].max()))
@@ -188,9 +195,10 @@ class Watch:
         return self.field.signed(zones, x, y)
 
     def coming(self, places: Places, motion: Motion, carried: "Carried", lead_s: F64) -> list[Near]:
-        """Who is outside and will be inside within the lead of each zone (0: not asked), the soonest first."""
+        """Who is outside and will be inside within the lead of each zone (0: not asked), zone by zone
+        the soonest first, at most COMING_MAX of each."""
         asked = np.flatnonzero(lead_s > 0)
-        known = np.flatnonzero(~np.isnan(places.lat_deg))
+        known = np.flatnonzero(places.lat_deg < NOWHERE_DEG)
         if not len(asked) or not len(known):
             return []
         speed = np.hypot(motion.east, motion.north)
@@ -226,7 +234,9 @@ class Watch:
         closing = np.hypot(vx[rest], vy[rest]) + grows[rest]
         seconds[rest] = to_edge_s(edge_then, edge[rest], np.maximum(closing, 1e-6), lead[rest])
         found = np.flatnonzero((seconds <= lead) & (edge > 0))
-        found = found[np.argsort(seconds[found], kind="stable")]
+        found = found[np.lexsort((seconds[found], zones[found]))]
+        of_zone = zones[found]
+        found = found[np.arange(len(found)) - np.searchsorted(of_zone, of_zone) < COMING_MAX]
         return [Near(int(zones[i]), int(slots[i]), float(seconds[i]), float(edge[i])) for i in found]
 
 
@@ -251,19 +261,41 @@ def split(key: I64) -> tuple[I64, I64]:
 def _stretches(
     field: Field, places: Places, known: I64, reach_m: float, zones: I64 | None = None
 ) -> tuple[I64, I64, F64, F64]:
-    """Pairs of every zone with the units of its stretch of latitude, `reach_m` wider: zones, slots, local metres."""
+    """Pairs of every zone with the units around its box, `reach_m` wider: zones, slots, local metres.
+
+    Units lie in strips of latitude, in each by longitude, in one sorted list; a zone takes one stretch of each strip.
+    """
     asked = np.arange(len(field.shapes)) if zones is None else zones
-    by_lat = known[np.argsort(places.lat_deg[known])]
-    lats = places.lat_deg[by_lat]
+    asked = asked[~np.isnan(field.lat[asked])]
+    lats, lons, middle = places.lat_deg[known], places.lon_deg[known], places.lon_deg[known[0]]
+    low = lats.min()
+    strip = max(STRIP_M / METRES_PER_DEG_LAT, (lats.max() - low) / STRIPS_MAX)
+    key = np.floor((lats - low) / strip) * STRIP_DEG + wrapped(lons - middle)
+    order = np.argsort(key)
+    key, by_key = key[order], known[order]
     high = (field.half[asked, 1] + reach_m) / METRES_PER_DEG_LAT
-    first = np.searchsorted(lats, field.lat[asked] - high)
-    last = np.searchsorted(lats, field.lat[asked] + high, side="right")
-    counts = last - first
+    wide = (field.half[asked, 0] + reach_m) / field.east[asked]
+    last = np.floor((lats.max() - low) / strip)
+    first_row = np.clip(np.floor((field.lat[asked] - high - low) / strip), 0, last).astype(np.int64)
+    rows = (
+        np.clip(np.floor((field.lat[asked] + high - low) / strip), 0, last).astype(np.int64) - first_row + 1
+    )
+    number, row = _runs(np.arange(len(asked)), first_row, rows)
+    at = wrapped(field.lon[asked] - middle)[number]
+    around = (np.abs(at) + wide[number]) > 180  # across the other side of the earth: the whole strip
+    west, east = np.where(around, -180, at - wide[number]), np.where(around, 180, at + wide[number])
+    first = np.searchsorted(key, row * STRIP_DEG + west)
+    counts = np.searchsorted(key, row * STRIP_DEG + east, side="right") - first
+    number, which = _runs(number, first, counts)
+    slots = by_key[which]
+    x, y = field.local(asked[number], places.lat_deg[slots], places.lon_deg[slots])
+    return asked[number], slots, x, y
+
+
+def _runs(names: I64, first: I64, counts: I64) -> tuple[I64, I64]:
+    """Each name `counts` times, and with it first, first + 1, …"""
     begins = np.cumsum(counts) - counts
-    which = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
-    number, slots = np.repeat(asked, counts), by_lat[which]
-    x, y = field.local(number, lats[which], places.lon_deg[slots])
-    return number, slots, x, y
+    return np.repeat(names, counts), np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
 
 
 def _merged(a: Pairs, b: Pairs) -> Pairs:

@@ -18,24 +18,22 @@ from hub.safety.part import Ground, Maker, Part
 from hub.safety.warnings_book import Warned
 from hub.safety.warnings_shapes import Shape as WarningShape
 from hub.safety.weather import Weather
-from hub.safety.zone import ZONES_MAX, Areas, Zone, zone_of
+from hub.safety.zone import ZONES_MAX, Areas, Zone
 from hub.safety.zone_conditions import Coming, conditions
 from hub.safety.zone_field import Field, Pose
-from hub.safety.zone_members import Came, Members, members_of
+from hub.safety.zone_members import Came, Members
 from hub.safety.zone_outline import area2, circle_around, outline
 from hub.safety.zone_poses import carrier, has_moved, pose_of
 from hub.safety.zone_reading import ZoneRefused
 from hub.safety.zone_shape import Shape, shape_of
-from hub.safety.zone_watch import Carried, Motion, Watch, join, split
+from hub.safety.zone_store import ZoneStore
+from hub.safety.zone_watch import NOWHERE_DEG, Carried, Motion, Watch, join, split
 
-KIND, MEMBERS = "zone", "zone_members"
 OVER_MAX = 500
 """Zones that are over are remembered, with their logs; beyond it the oldest is forgotten."""
 GREETED_MAX = 250
 """Zones that a new screen is told at once; others follow, tick by tick."""
 TOLD_A_TICK = 50
-KEEP_MS = 5_000
-"""Who is inside is written this often at most. After a kill it is judged anew; the log lacks so much."""
 REPORTED_S_MAX = 86_400.0
 SPEED_S_MAX = 30.0
 """An older speed is no speed of now."""
@@ -75,9 +73,8 @@ class Zones(Part):
         self._standing: list[Zone] = []
         self._shapes: dict[str, Shape] = {}
         self._made: dict[str, dict[str, Condition]] = {}  # conditions of the last look, by zone and unit
-        self._who: dict[
-            str, Who
-        ] = {}  # replaced as a whole: the desk of orders reads it on a thread of its own
+        # Replaced as a whole: the desk of orders reads it on a thread of its own.
+        self._who: dict[str, Who] = {}
         self._poses: dict[str, Pose] = {}
         self._outlines: dict[str, tuple[Zone, Pose, dict[str, Any] | None]] = {}
         self._says: dict[str, tuple[str, str]] = {}
@@ -88,11 +85,7 @@ class Zones(Part):
         self._fresh: dict[str, None] = {}  # to be told
         self._told: dict[str, tuple[Any, ...]] = {}
         self._seen_by: dict[str, tuple[str, ...]] = {}  # agencies one has to see to be told, as told last
-        self._dirty: dict[str, None] = {}
-        self._dirty_members: dict[str, None] = {}
-        self._documents: dict[str, dict[str, Any]] = {}  # of members, to be written
-        self._dropped: set[str] = set()
-        self._kept_ms = 0
+        self._store = ZoneStore(ground.registry.documents)
         self._undrawn = 0
 
     # --- what other rooms use ------------------------------------------------------------------------------
@@ -143,9 +136,8 @@ class Zones(Part):
         number = self._number.get(zone_id)
         if number is None or not len(slots):
             return np.full(len(slots), np.nan), np.full(len(slots), np.nan)
-        return self.watch.edge_m(np.full(len(slots), number), slots, self._places), self._places.radius_m[
-            slots
-        ]
+        edges = self.watch.edge_m(np.full(len(slots), number), slots, self._places)
+        return edges, self._places.radius_m[slots]
 
     def coming(self, zone_id: str, within_s: float) -> list[Coming]:
         """Who will be in it within so many seconds, when all go on as now."""
@@ -181,6 +173,10 @@ class Zones(Part):
         if self._is_due:
             self._judge(self._ground.clock_ms())
 
+    def write(self, *zones: Zone) -> None:
+        """Keep these at once. Blocks. StoreError."""
+        self._store.write(zones, self._ground.clock_ms())
+
     def put(self, zone: Zone) -> None:
         """A new zone, or a known one that is another now. ZoneRefused (409) when there are ZONES_MAX."""
         if zone.id not in self._zones:
@@ -197,14 +193,15 @@ class Zones(Part):
         members = self._members[zone_id]
         members.inside.clear()
         members.left.clear()
-        self._dirty_members[zone_id] = None
+        self._store.mark_members(zone_id)
         self._changed(zone_id)
         self._forget_oldest()
         return zone
 
     def _changed(self, zone_id: str) -> None:
         self._is_due = True
-        self._dirty[zone_id] = self._fresh[zone_id] = None
+        self._fresh[zone_id] = None
+        self._store.mark(zone_id)
 
     def _forget_oldest(self) -> None:
         over = sorted(self.over(), key=lambda zone: zone.ended_utc_ms or 0)
@@ -213,11 +210,11 @@ class Zones(Part):
 
     def _drop(self, zone_id: str) -> None:
         tables: tuple[dict[str, Any], ...] = (
-            self._zones, self._members, self._coming, self._outlines, self._dirty, self._dirty_members,
+            self._zones, self._members, self._coming, self._outlines,
         )  # fmt: skip
         for table in tables:
             table.pop(zone_id, None)
-        self._dropped.add(zone_id)
+        self._store.forget(zone_id)
 
     def anchor_of(self, unit: str) -> tuple[float, float] | None:
         """(lon, lat) of a unit now, None: it was never seen."""
@@ -265,15 +262,8 @@ class Zones(Part):
     # --- the part ------------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        documents = self._ground.registry.documents
-        for id, kept in documents.all(KIND).items():
-            self._zones[id] = zone_of(kept)
-            self._members[id] = Members()
-        for id, kept in documents.all(MEMBERS).items():
-            if id in self._zones:
-                self._members[id] = members_of(kept)
-        now_ms = self._ground.clock_ms()
-        self._number_anew(now_ms)
+        self._zones, self._members = self._store.load()
+        self._number_anew(self._ground.clock_ms())
         slot_by_id = self._ground.units.slot_by_id
         for id, number in self._number.items():
             slots = [slot_by_id[unit] for unit in self._members[id].inside if unit in slot_by_id]
@@ -285,18 +275,14 @@ class Zones(Part):
         lead_s = np.array([0 if zone.is_warning else zone.lead_s for zone in self._standing], np.float64)
         self._coming = self._look_ahead(lead_s)
         self._tell("zones", self.conditions(now_ms), now_ms)
-        if now_ms - self._kept_ms >= KEEP_MS:
-            self._kept_ms = now_ms
-            mine = [id for id in self._dirty_members if id in self._zones and not self._zones[id].is_warning]
-            self._documents |= {id: self._members[id].as_document() for id in mine}
-            self._dirty_members.clear()
+        self._store.gather(self._members, now_ms)
 
     def conditions(self, now_ms: int) -> list[Condition]:
         made: list[Condition] = []
         for zone in self._standing:
             members = self._members[zone.id]
             if members.forget_leavers(now_ms):
-                self._dirty_members[zone.id] = None
+                self._store.mark_members(zone.id)
             coming = self._coming.get(zone.id, [])
             if members.inside or members.left or coming:
                 before = self._made.setdefault(zone.id, {})
@@ -312,24 +298,7 @@ class Zones(Part):
         return "" if slot is None else self._ground.units.rows[slot].agency
 
     def keep(self) -> None:
-        documents, now_ms = self._ground.registry.documents, self._ground.clock_ms()
-        mine, dropped = dict(self._dirty), set(self._dropped)
-        bodies = {id: zone.as_document() for id in mine if (zone := self._zones.get(id)) is not None}
-        if bodies:
-            documents.put(KIND, bodies, now_ms)
-        if dropped:
-            documents.drop(KIND, dropped)
-            documents.drop(MEMBERS, dropped)
-        for id in mine:
-            self._dirty.pop(id, None)
-        self._dropped -= dropped
-        members, self._documents = self._documents, {}
-        try:
-            if members:
-                documents.put(MEMBERS, members, now_ms)
-        except Exception:
-            self._documents = members | self._documents
-            raise
+        self._store.keep(self._zones, self._ground.clock_ms())
 
     def changes(self) -> Iterable[Maker]:
         self.settle()
@@ -434,7 +403,7 @@ class Zones(Part):
         old = [
             int(slot) for slot in np.flatnonzero(found.age_s > REPORTED_S_MAX) if units.is_reported(int(slot))
         ]
-        found.lat_deg[old] = 90.0  # not NaN: it is known not to be there
+        found.lat_deg[old] = NOWHERE_DEG  # not NaN, which would leave it in doubt where it was
         return found
 
     def _place(self, now_ms: int) -> None:
@@ -471,7 +440,8 @@ class Zones(Part):
                     self._members[id].came(rows[slot].id, came, found=id in self._new)
                 else:
                     self._members[id].went(rows[slot].id, came)
-                self._dirty_members[id] = None
+                if not self._standing[number].is_warning:
+                    self._store.mark_members(id)
         self._new -= self._number.keys()
 
     def _find_news(self) -> None:

@@ -88,7 +88,9 @@ def _ground(count: int, clock_ms: Callable[[], int]) -> tuple[Ground, Callable[[
             changes.pos.append((slot, t_ms, rank, 0, lat, lon, 500, 15, 90, dm))
         picture.apply(changes)
 
-    return cast(Ground, SimpleNamespace(picture=picture, units=units, clock_ms=clock_ms)), apply
+    registry = SimpleNamespace(documents=None)
+    made = SimpleNamespace(picture=picture, units=units, clock_ms=clock_ms, registry=registry)
+    return cast(Ground, made), apply
 
 
 def _zones(random: Any, count: int, across_m: float) -> Iterator[Zone]:

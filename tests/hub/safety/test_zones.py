@@ -320,6 +320,17 @@ def test_screens_are_told_what_changed_and_only_that(ground: Ground) -> None:
     assert ground.told() == []
 
 
+def test_what_others_reported_a_day_ago_is_in_no_zone(ground: Ground, bench: Any) -> None:
+    slot = bench.units.add_reported(UnitRow("r1", "船", "vessel", "other", "", 60, 600), "ais", "u1")
+    ground.part.put(circle())
+    ground.at(slot, 0)
+    ground.look()
+    assert ground.part.inside("z1").tolist() == [slot]
+    bench.clock.now += 86_400_000
+    ground.look()
+    assert (ground.part.inside("z1").tolist(), ground.part.unsure("z1").tolist()) == ([], [])
+
+
 def test_each_audience_is_told_what_it_may_see(ground: Ground) -> None:
     fire, mine = Audience(frozenset((FIRE,)), "none"), Audience(frozenset((MINE,)), "none")
     for slot in (0, 1, 2):

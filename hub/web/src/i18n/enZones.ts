@@ -8,7 +8,4 @@ export const enZones: Record<keyof typeof zhZones, string> = {
   zone_cold: 'Cold zone',
   zone_safe: 'Safe area',
   zone_assembly: 'Assembly point',
-  zone_calls_enter: 'Alarms on entry',
-  zone_calls_leave: 'Alarms on leaving',
-  zone_calls_lead: 'Alarms {n} s before entry',
 }

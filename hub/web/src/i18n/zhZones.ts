@@ -6,7 +6,4 @@ export const zhZones = {
   zone_cold: '冷区',
   zone_safe: '安全区',
   zone_assembly: '集合点',
-  zone_calls_enter: '进入时报警',
-  zone_calls_leave: '离开时报警',
-  zone_calls_lead: '进入前 {n} s 报警',
 } as const
