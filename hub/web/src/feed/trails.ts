@@ -10,7 +10,8 @@ const STEP_E7 = 180
 /** A unit that stands still leaves a point this often, so that its gaps stay visible. */
 const STILL_MS = 15_000
 
-export interface Trail { t: number[]; lat: number[]; lon: number[]; cap: number }
+/** `joined` 1: the hub says that nothing is missing since the point before, however far apart they are in time. */
+export interface Trail { t: number[]; lat: number[]; lon: number[]; joined: number[]; cap: number }
 
 export class Trails {
   private bySlot = new Map<number, Trail>()
@@ -40,7 +41,7 @@ export class Trails {
   /** A fix of a tick; `lat` and `lon` in 1e-7 degrees. One older than the last is left to the hub's log. */
   push(slot: number, t: number, lat: number, lon: number): void {
     let trail = this.bySlot.get(slot)
-    if (!trail) this.bySlot.set(slot, (trail = { t: [], lat: [], lon: [], cap: POINTS_SHORT }))
+    if (!trail) this.bySlot.set(slot, (trail = { t: [], lat: [], lon: [], joined: [], cap: POINTS_SHORT }))
     const last = trail.t.length - 1
     if (last >= 0) {
       if (t <= trail.t[last]!) return
@@ -51,10 +52,10 @@ export class Trails {
   }
 
   /** Replaces a trail by the hub's, oldest first, and keeps the newer points that ticks brought meanwhile. */
-  replace(slot: number, from: { t: ArrayLike<number>; lat: ArrayLike<number>; lon: ArrayLike<number> }, cap: number): void {
+  replace(slot: number, from: { t: ArrayLike<number>; lat: ArrayLike<number>; lon: ArrayLike<number>; gap?: ArrayLike<number> }, cap: number): void {
     const before = this.bySlot.get(slot)
-    const trail: Trail = { t: [], lat: [], lon: [], cap }
-    for (let i = Math.max(0, from.t.length - cap); i < from.t.length; i++) append(trail, from.t[i]!, from.lat[i]!, from.lon[i]!)
+    const trail: Trail = { t: [], lat: [], lon: [], joined: [], cap }
+    for (let i = Math.max(0, from.t.length - cap); i < from.t.length; i++) append(trail, from.t[i]!, from.lat[i]!, from.lon[i]!, from.gap?.[i] === 0 ? 1 : 0)
     const newest = trail.t.at(-1) ?? -Infinity
     for (let i = 0; before && i < before.t.length; i++) {
       if (before.t[i]! > newest) append(trail, before.t[i]!, before.lat[i]!, before.lon[i]!)
@@ -63,9 +64,10 @@ export class Trails {
   }
 }
 
-function append(trail: Trail, t: number, lat: number, lon: number): void {
+function append(trail: Trail, t: number, lat: number, lon: number, joined = 0): void {
   trail.t.push(t)
   trail.lat.push(lat)
   trail.lon.push(lon)
-  if (trail.t.length > trail.cap + 64) for (const column of [trail.t, trail.lat, trail.lon]) column.splice(0, 64)
+  trail.joined.push(joined)
+  if (trail.t.length > trail.cap + 64) for (const column of [trail.t, trail.lat, trail.lon, trail.joined]) column.splice(0, 64)
 }
