@@ -20,7 +20,7 @@ from hub.api.bounds import Bbox, bounds
 from hub.api.guard import needs, who
 from hub.api.models import SeriesColumns, SeriesOut, TrailColumns, TrailOut
 from hub.identity.permissions import PHYSIOLOGY_FIELDS, Audience, Permission, Principal
-from hub.live.history import Carried, Series, Track, thinned, width_of
+from hub.live.history import Carried, Series, Track, thinned, track_of, width_of
 from hub.live.measure import scaled_all
 from hub.live.picture import CHANNEL, F64, I64
 from hub.live.slices import HOUR_MS, SLICED_MS_MAX
@@ -44,6 +44,10 @@ WARM_MS = 4 * HOUR_MS
 """Of a long window, so much is read in one turn."""
 LAT_DEG_USUAL = 36.0
 T_MAX = 2**52
+TYPED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/msgpack": {"schema": {"type": "string", "format": "binary"}}}}
+}
+"""What these routes answer beside JSON."""
 
 From = Annotated[
     int | None, Query(alias="from", ge=0, le=T_MAX, description="UTC ms; default an hour before `to`")
@@ -98,12 +102,14 @@ class Shown:
             "t": self.track.t_ms.astype("<f8").tobytes(),
             "lat": self.track.lat_deg_e7.astype("<i4").tobytes(),
             "lon": self.track.lon_deg_e7.astype("<i4").tobytes(),
+            "gap": (self.track.gaps > 0).astype("u1").tobytes(),
         }
         return {"n": len(self.track), "c": columns, "tolerance_m": self.tolerance_m, "whole": self.whole}
 
     def columns(self) -> TrailColumns:
         told = self.track.listed()
-        return TrailColumns(t=told.t_utc_ms, lat=told.lat_deg_e7, lon=told.lon_deg_e7)
+        gap = (self.track.gaps > 0).astype(int).tolist()
+        return TrailColumns(t=told.t_utc_ms, lat=told.lat_deg_e7, lon=told.lon_deg_e7, gap=gap)
 
 
 def wants_json(request: Request, default: bool) -> bool:
@@ -209,7 +215,12 @@ def _trail_routes(routes: APIRouter, state: HubState, window: _Window) -> None:
     def some(slots: list[int], zoom: float, first: int, last: int) -> list[Shown]:
         return [simplified(slot, zoom, first, last, UNIT_POINTS_MAX) for slot in slots]
 
-    @routes.get("/units/{unit_id}/trail", response_model=TrailOut, dependencies=[needs(Permission.PICTURE)])
+    @routes.get(
+        "/units/{unit_id}/trail",
+        response_model=TrailOut,
+        responses=TYPED,
+        dependencies=[needs(Permission.PICTURE)],
+    )
     async def trail(
         request: Request,
         unit_id: str,
@@ -232,7 +243,7 @@ def _trail_routes(routes: APIRouter, state: HubState, window: _Window) -> None:
             if thing is not None:
                 told = state.history.reported_trail(carried, thing.key[:2], first, last, points)
                 columns = (told.t_utc_ms, told.lat_deg_e7, told.lon_deg_e7)
-                return Shown(Track(*(np.array(c, np.int64) for c in columns)), 0.0, len(told.t_utc_ms))
+                return Shown(track_of(*(np.array(c, np.int64) for c in columns)), 0.0, len(told.t_utc_ms))
             if zoom is not None:
                 return simplified(slot, zoom, first, last, points)
             whole = state.history.track(carried, first, last)
@@ -245,7 +256,9 @@ def _trail_routes(routes: APIRouter, state: HubState, window: _Window) -> None:
             )
         return packed(found.msgpack())
 
-    @routes.get("/trails", response_model=TrailsOut, dependencies=[needs(Permission.PICTURE)])
+    @routes.get(
+        "/trails", response_model=TrailsOut, responses=TYPED, dependencies=[needs(Permission.PICTURE)]
+    )
     async def trails(
         request: Request,
         zoom: Zoom,
@@ -323,7 +336,12 @@ def _series_routes(routes: APIRouter, state: HubState, window: _Window) -> None:
         check_body(names, slots, me.audience)
         return names
 
-    @routes.get("/units/{unit_id}/series", response_model=SeriesOut, dependencies=[needs(Permission.PICTURE)])
+    @routes.get(
+        "/units/{unit_id}/series",
+        response_model=SeriesOut,
+        responses=TYPED,
+        dependencies=[needs(Permission.PICTURE)],
+    )
     async def series(
         request: Request,
         unit_id: str,
@@ -346,7 +364,9 @@ def _series_routes(routes: APIRouter, state: HubState, window: _Window) -> None:
         columns = {name: _typed(name, one) for name, one in found.items()}
         return packed({"from": first, "to": last, "width_ms": width_ms, "channels": columns})
 
-    @routes.get("/series", response_model=UnitsSeriesOut, dependencies=[needs(Permission.PICTURE)])
+    @routes.get(
+        "/series", response_model=UnitsSeriesOut, responses=TYPED, dependencies=[needs(Permission.PICTURE)]
+    )
     async def several(
         request: Request,
         units: Annotated[str, Query(max_length=4_000, description="ids, with commas between them")],

@@ -145,11 +145,12 @@ class UnitsOut(BaseModel):
 
 
 class TrailColumns(BaseModel):
-    """Times in UTC ms, positions in 1e-7 degrees."""
+    """Times in UTC ms, positions in 1e-7 degrees; `gap` 1: nothing is known for half a minute before."""
 
     t: list[int]
     lat: list[int]
     lon: list[int]
+    gap: list[int]
 
 
 class TrailOut(BaseModel):

@@ -136,21 +136,24 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """The same as arrays, (n,) int64 each."""
+    """The same as arrays, (n,) int64 each. `gaps`: how many of GAP_MS lie between the point before and this one."""
 
     t_ms: I64
     lat_deg_e7: I64
     lon_deg_e7: I64
+    gaps: I64
 
     def __len__(self) -> int:
         return len(self.t_ms)
 
     @property
     def nbytes(self) -> int:
-        return 3 * self.t_ms.nbytes
+        return 4 * self.t_ms.nbytes
 
     def at(self, indices: npt.NDArray[np.intp]) -> "Track":
-        return Track(self.t_ms[indices], self.lat_deg_e7[indices], self.lon_deg_e7[indices])
+        """These points of it, and no gap forgotten."""
+        gaps = np.diff(np.cumsum(self.gaps)[indices], prepend=0)
+        return Track(self.t_ms[indices], self.lat_deg_e7[indices], self.lon_deg_e7[indices], gaps)
 
     def listed(self) -> Trail:
         return Trail(self.t_ms.tolist(), self.lat_deg_e7.tolist(), self.lon_deg_e7.tolist())
@@ -215,13 +218,13 @@ class History:
                 there = (lat != ABSENT) & (lon != ABSENT)
                 parts.append((columns.t_ms[there], lat[there].astype(np.int64), lon[there].astype(np.int64)))
         if not parts:
-            return Track(*(np.zeros(0, np.int64) for _ in range(3)))
+            return track_of(*(np.zeros(0, np.int64) for _ in range(3)))
         t_ms, lats, lons = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((lons, lats, t_ms))
         t_ms, lats, lons = t_ms[order], lats[order], lons[order]
         news = np.ones(len(t_ms), np.bool_)
         news[1:] = (np.diff(t_ms) != 0) | (np.diff(lats) != 0) | (np.diff(lons) != 0)
-        return Track(t_ms[news], lats[news], lons[news])
+        return track_of(t_ms[news], lats[news], lons[news])
 
     def trail(self, carried: Carried, from_ms: int, to_ms: int, points: int) -> Trail:
         """At most `points` positions, evenly taken, first and last always among them."""
@@ -236,8 +239,12 @@ class History:
         for first in range(from_ms - from_ms % HOUR_MS, to_ms + 1, HOUR_MS):
             window = max(first, from_ms), min(first + HOUR_MS - 1, to_ms)
             parts.append(self._simplified_hour(carried, *window, tolerance))
-        columns = zip(*((p.t_ms, p.lat_deg_e7, p.lon_deg_e7) for p in parts), strict=True)
-        return Track(*(np.concatenate(column) for column in columns))
+        columns = zip(*((p.t_ms, p.lat_deg_e7, p.lon_deg_e7, p.gaps) for p in parts), strict=True)
+        t_ms, lats, lons, gaps = (np.concatenate(column) for column in columns)
+        firsts = np.cumsum([len(p) for p in parts])[:-1]
+        firsts = firsts[(firsts > 0) & (firsts < len(t_ms))]
+        gaps[firsts] = t_ms[firsts] - t_ms[firsts - 1] >= trail_law.GAP_MS  # between two hours
+        return Track(t_ms, lats, lons, gaps)
 
     def _simplified_hour(self, carried: Carried, from_ms: int, to_ms: int, tolerance: float) -> Track:
         spans = tuple(_spans(carried, from_ms, to_ms))
@@ -267,7 +274,7 @@ class History:
             and from_ms <= (t_ms := (row.t_utc_ms or 0) - 1_000 * row.values.get(OBS_AGE, 0))
         }
         columns = np.array(sorted(found), np.int64).reshape(-1, 3).T
-        return thinned(Track(*columns), points).listed()
+        return thinned(track_of(*columns), points).listed()
 
     # --- series --------------------------------------------------------------------------------------------
 
@@ -289,6 +296,12 @@ class History:
                 pages[field.page] = joined(parts)
             found[name] = bucketed(*pages[field.page].known(field.bit), from_ms, width_ms)
         return found
+
+
+def track_of(t_ms: I64, lat_deg_e7: I64, lon_deg_e7: I64) -> Track:
+    """All points of a track, by time."""
+    gaps = (np.diff(t_ms, prepend=t_ms[:1]) >= trail_law.GAP_MS).astype(np.int64)
+    return Track(t_ms, lat_deg_e7, lon_deg_e7, gaps)
 
 
 def _spans(carried: Carried, from_ms: int, to_ms: int) -> Iterator[tuple[int, int, int]]:

@@ -18,7 +18,8 @@ from protocols.units import METRES_PER_DEG_LAT
 TOLERANCES_M = (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1_280.0)
 M_PER_PX_AT_0 = 78_271.517
 """On the equator, tiles of 512 px as MapLibre counts zooms."""
-GAP_MS = 60_000
+GAP_MS = 30_000
+"""The screen's own limit for a unit that reports each second or so: longer is not known."""
 
 
 def tolerance_m(zoom: float, lat_deg: float) -> float:

@@ -14,7 +14,7 @@ from hub.identity.people import ACTIVE, Person
 from hub.identity.permissions import Role
 from hub.live import columns as col
 from hub.live import trail_law
-from hub.live.history import bucketed
+from hub.live.history import bucketed, thinned
 from hub.live.slices import HOUR_MS, SETTLE_MS, Cache
 from hub.state import HubState
 from hub.store.interface import UnitRow
@@ -201,6 +201,21 @@ def test_the_same_over_hours_and_in_one_piece(bench: Any) -> None:
     assert len(bench.history.simplified(carried, *window, 1.0)) == 4, "two ends in each hour"
 
 
+def test_no_gap_is_forgotten(bench: Any) -> None:
+    start = hour_ago(bench) + HOUR_MS - 300_000
+    bench.clock.now += HOUR_MS
+    for row, after_s in ((0, 0), (10, 90), (20, 299), (30, 420)):  # the third lies on the edge of the hour
+        rows = [{"lat_deg_e7": 366_500_000 + 90 * i, "lon_deg_e7": 1_170_000_000} for i in range(5)]
+        bench.put(bench.frame(row=row, t_ms=start + 1_000 * after_s, rows=rows, lane=Lane.HISTORY))
+    carried, window = bench.units.carried(0), (start, start + 500_000)
+    whole = bench.history.track(carried, *window)
+    assert whole.gaps.sum() == 3
+    assert bench.history.simplified(carried, *window, 640.0).gaps.sum() == 3
+    few = thinned(whole, 4)
+    assert (len(few), few.gaps.sum()) == (4, 3)
+    assert thinned(whole, 2).gaps.tolist() == [0, 3]
+
+
 # --- over HTTP ---------------------------------------------------------------------------------------------
 
 
@@ -243,6 +258,7 @@ def test_a_trail_by_zoom_and_whole(as_role: Callable[..., Any], bench: Any) -> N
     assert (found["n"], found["whole"], found["tolerance_m"]) == (3, 120, 1.0)
     t = np.frombuffer(found["c"]["t"], "<f8")
     assert t.tolist() == [first, first + 100_000, first + 119_000]
+    assert found["c"]["gap"] == bytes(3), "far apart, and nothing is missing"
     whole = get(f"/units/{unit}/trail?from={first}&to={last}&points=5000", "application/json").json()
     assert (whole["n"], whole["whole"], whole["tolerance_m"]) == (120, 120, 0.0)
     few = msgpack.unpackb(get(f"/units/{unit}/trail?from={first}&to={last}&zoom=17&points=2").content)

@@ -206,3 +206,12 @@ def test_floors_and_their_band() -> None:
     assert fresh == pytest.approx(0.33, abs=0.01)
     assert floor.band_storeys(3_600, 50, 12, 101_325, 3.0) == pytest.approx(fresh + 1.39, abs=0.01)
     assert math.isfinite(floor.height_m(20_000, 120_000))
+
+
+def test_what_is_measured_each_ten_minutes_may_vouch_for_them() -> None:
+    latch = Latch(10, 0, 600 * SECOND, 0, vouch_ms=900 * SECOND)
+    assert [latch.step(11, t * 600 * SECOND) for t in range(3)] == [False, True, True]
+    sparse = Latch(10, 0, 600 * SECOND, 0, vouch_ms=300 * SECOND)
+    assert [sparse.step(11, t * 3_600 * SECOND) for t in range(4)] == [False, False, True, True], (
+        "no more than that"
+    )

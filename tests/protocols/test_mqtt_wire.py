@@ -128,3 +128,9 @@ def test_varint(number: int) -> None:
     data = mqtt_wire.varint(number)
     assert mqtt_wire._read_varint(data, 0, len(data)) == (number, len(data))
     assert mqtt_wire._read_varint(data, 0, len(data) - 1) is None
+
+
+def test_a_login_stands_behind_the_name() -> None:
+    """**Source:** MQTT 3.1.1, 3.1.2.3 and 3.1.3: clean session, user name and password flags."""
+    made = mqtt_wire.connect("c", 15, version_5=False, login=("u", "pw"))
+    assert made == bytes.fromhex("1014 0004 4d515454 04 c2 000f 0001 63 0001 75 0002 7077")

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { holes, layerOf } from '../src/app/layers'
 import { decodeSafety } from '../src/feed/decodeSafety'
+import { Trails } from '../src/feed/trails'
 
 const cell = (properties: object, geometry: object | null = { type: 'Polygon', coordinates: [] }) => ({ type: 'Feature', geometry, properties })
 
@@ -12,6 +13,15 @@ describe('layers', () => {
     expect(layer.about.inputs).toEqual({ samples: 3 })
   })
   it('of no answer are empty', () => expect(layerOf('no')).toEqual({ features: [], about: {} }))
+})
+
+describe('a simplified trail', () => {
+  it('knows where nothing is missing, and where something is', () => {
+    const trails = new Trails()
+    trails.replace(0, { t: [0, 600_000, 900_000], lat: [1, 2, 3], lon: [0, 0, 0], gap: [0, 0, 1] }, 100)
+    trails.push(0, 901_000, 9_000, 0)
+    expect([...trails.get(0)!.joined]).toEqual([1, 1, 0, 0])
+  })
 })
 
 describe('a station', () => {

@@ -28,7 +28,8 @@ export interface Session {
 }
 export interface Value { name: string; zh: string; en: string; unit: string; value: unknown; t_utc_ms: number }
 export interface Series { t: number[]; min: (number | null)[]; max: (number | null)[] }
-export interface TrailColumns { t: Float64Array; lat: Int32Array; lon: Int32Array }
+/** `gap` 0: it belongs together with the point before, however far apart in time. */
+export interface TrailColumns { t: Float64Array; lat: Int32Array; lon: Int32Array; gap: Uint8Array }
 
 async function call(path: string, init?: RequestInit): Promise<Response> {
   const response = await fetch(BASE + path, { credentials: 'same-origin', cache: 'no-store', ...init })
@@ -108,5 +109,5 @@ export async function trail(id: string, fromMs: number, toMs: number, points: nu
   const response = await call(`${unitPath(id)}/trail?${query}`, { headers: { accept: 'application/msgpack' } })
   const { c } = decode(await response.arrayBuffer()) as { c: Record<string, Uint8Array> }
   const copy = (name: string): ArrayBuffer => (c[name] ?? new Uint8Array(0)).slice().buffer
-  return { t: new Float64Array(copy('t')), lat: new Int32Array(copy('lat')), lon: new Int32Array(copy('lon')) }
+  return { t: new Float64Array(copy('t')), lat: new Int32Array(copy('lat')), lon: new Int32Array(copy('lon')), gap: new Uint8Array(copy('gap')) }
 }

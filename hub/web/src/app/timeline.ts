@@ -124,5 +124,5 @@ function knownTrails(of: Replay): Pick<Trails, 'get'> {
 
 function until(trail: Trail, t: number): Trail {
   const end = trail.t.findLastIndex((at) => at <= t) + 1
-  return { ...trail, t: trail.t.slice(0, end), lat: trail.lat.slice(0, end), lon: trail.lon.slice(0, end) }
+  return { t: trail.t.slice(0, end), lat: trail.lat.slice(0, end), lon: trail.lon.slice(0, end), joined: trail.joined.slice(0, end) }
 }

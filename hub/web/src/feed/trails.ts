@@ -8,16 +8,19 @@
 export const POINTS_SHORT = 128
 export const POINTS_FULL = 2000
 const FULL_MAX = 16
-/** Beyond these many rows a unit has fewer points: 42 MB at most for 16,384 rows, 67 MB for 262,144. */
+/** Beyond these many rows a unit has fewer points: 45 MB at most for 16,384 rows, 71 MB for 262,144. */
 const FEWER: readonly [rows: number, points: number][] = [[16_384, POINTS_SHORT], [65_536, 48], [Infinity, 16]]
 /** Steps shorter than this are the receiver's noise, 1e-7 degrees: about 2 m. */
 const STEP_E7 = 180
 /** A unit that stands still leaves a point this often, so that its gaps stay visible. */
 const STILL_MS = 15_000
 
-/** Oldest first. Views of the columns: to be read at once, not kept. */
-export interface Trail { t: Float64Array; lat: Int32Array; lon: Int32Array }
-type Points = { t: ArrayLike<number>; lat: ArrayLike<number>; lon: ArrayLike<number> }
+/**
+ * Oldest first. Views of the columns: to be read at once, not kept. `joined` 1: the hub says that nothing is missing since
+ * the point before, however far apart they are in time.
+ */
+export interface Trail { t: Float64Array; lat: Int32Array; lon: Int32Array; joined: Uint8Array }
+type Points = { t: ArrayLike<number>; lat: ArrayLike<number>; lon: ArrayLike<number>; joined?: ArrayLike<number>; gap?: ArrayLike<number> }
 
 const pointsFor = (rows: number): number => FEWER.find(([most]) => rows <= most)![1]
 
@@ -26,38 +29,41 @@ class Columns {
   readonly t: Float64Array
   readonly lat: Int32Array
   readonly lon: Int32Array
+  readonly joined: Uint8Array
   readonly count: Uint16Array
 
   constructor(readonly rows: number, readonly points: number) {
     this.t = new Float64Array(rows * points)
     this.lat = new Int32Array(rows * points)
     this.lon = new Int32Array(rows * points)
+    this.joined = new Uint8Array(rows * points)
     this.count = new Uint16Array(rows)
   }
 
-  append(row: number, t: number, lat: number, lon: number): void {
+  append(row: number, t: number, lat: number, lon: number, joined = 0): void {
     if (this.count[row] === this.points) this.dropOldest(row)
     const at = row * this.points + this.count[row]!++
     this.t[at] = t
     this.lat[at] = lat
     this.lon[at] = lon
+    this.joined[at] = joined
   }
 
   /** Those of `from` from `first` on, as many of the newest as there is room for. */
   take(row: number, from: Points, first = 0): void {
-    for (let i = Math.max(first, from.t.length - this.points); i < from.t.length; i++) this.append(row, from.t[i]!, from.lat[i]!, from.lon[i]!)
+    for (let i = Math.max(first, from.t.length - this.points); i < from.t.length; i++) this.append(row, from.t[i]!, from.lat[i]!, from.lon[i]!, from.gap ? Number(from.gap[i] === 0) : from.joined?.[i])
   }
 
   view(row: number): Trail {
     const from = row * this.points
     const to = from + this.count[row]!
-    return { t: this.t.subarray(from, to), lat: this.lat.subarray(from, to), lon: this.lon.subarray(from, to) }
+    return { t: this.t.subarray(from, to), lat: this.lat.subarray(from, to), lon: this.lon.subarray(from, to), joined: this.joined.subarray(from, to) }
   }
 
   private dropOldest(row: number): void {
     const [from, to] = [row * this.points, (row + 1) * this.points]
     const gone = Math.ceil(this.points / 8)
-    for (const column of [this.t, this.lat, this.lon]) column.copyWithin(from, from + gone, to)
+    for (const column of [this.t, this.lat, this.lon, this.joined]) column.copyWithin(from, from + gone, to)
     this.count[row]! -= gone
   }
 }

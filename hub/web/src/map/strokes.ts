@@ -83,7 +83,7 @@ function drawTrail(
     const age = (now - trail.t[Math.min(i, n - 1)]!) / 1000
     const [x1, y1] = [x(i), y(i)]
     if (age < fadeS) {
-      const gap = i < n && trail.t[i]! - trail.t[i - 1]! > mark.meta.stale_s * 1000
+      const gap = i < n && !trail.joined[i] && trail.t[i]! - trail.t[i - 1]! > mark.meta.stale_s * 1000
       const path = gap ? unknown : known[Math.max(0, Math.min(FADES - 1, Math.floor((age / fadeS) * FADES)))]!
       path.moveTo(x0, y0)
       path.lineTo(x1, y1)
