@@ -62,8 +62,8 @@ class Watched:
         self.fault = ""
 
     def step(self, scene: Scene, minute: int) -> Iterable[Told]:
-        """What stands. `minute`: of the day, where the rules' times of day are told. A fault in one rule ends neither the
-        hub nor the other rules, nor what it told: nobody stops being in danger by it."""
+        """What stands. `minute`: of the day, where the rules' times of day are told. A fault in one rule ends neither
+        the hub nor the other rules, nor what it told: nobody stops being in danger by it."""
         try:
             standing = self.watch.step(scene)
             self._tell_all(scene, standing if speaks(self.rule.hours, minute) else ())
