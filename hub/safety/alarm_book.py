@@ -342,9 +342,16 @@ class AlarmBook:
     def _clear(self, alarm: Alarm, now_ms: int) -> None:
         alarm.stands, alarm.t_cleared, alarm.escalation = False, now_ms, 0
         if self._edge.get(alarm.joins) == alarm.id:
-            del self._edge[alarm.joins]
+            self._unlink(alarm.joins)
         self.changed[alarm.id] = None
         self._end_if_over(alarm, now_ms)
+
+    def _unlink(self, joins: str) -> None:
+        """The device's newest alarm of a code is over; another of the same code, as of another gas, may stand still."""
+        del self._edge[joins]
+        for other in self._alarms.values():
+            if other.event and other.joins == joins and other.stands and other.is_open:
+                self._edge[joins] = other.id
 
     def _end_if_over(self, alarm: Alarm, now_ms: int) -> None:
         """A call for help ends by a person's word. What is grave stays until somebody has taken it; the rest ends."""

@@ -42,13 +42,14 @@ TEXT_MAX = 200
 
 @dataclass(slots=True)
 class Told:
-    """One condition that stands. `value`: of when it began."""
+    """One condition that stands. `value`: of when it began; `over`: it stands only for its off-delay."""
 
     condition: Condition
     subject: Any
     slots: tuple[int, ...]
     value: float | None
     words_ms: int
+    over: bool = False
 
 
 class Watched:
@@ -62,8 +63,8 @@ class Watched:
         self.fault = ""
 
     def step(self, scene: Scene, minute: int) -> Iterable[Told]:
-        """What stands. `minute`: of the day, where the rules' times of day are told. A fault in one rule ends neither the
-        hub nor the other rules, nor what it told: nobody stops being in danger by it."""
+        """What stands. `minute`: of the day, where the rules' times of day are told. A fault in one rule ends neither
+        the hub nor the other rules, nor what it told: nobody stops being in danger by it."""
         try:
             standing = self.watch.step(scene)
             self._tell_all(scene, standing if speaks(self.rule.hours, minute) else ())
@@ -84,9 +85,10 @@ class Watched:
         told = {}
         for subject in standing[:TOLD_MAX]:
             known = self.told.get(subject)
-            old = known is not None and scene.now_ms - known.words_ms >= WORDS_MS
-            if known is None or (old and not self.watch.is_over(subject)):
+            over = self.watch.is_over(subject)
+            if known is None or (scene.now_ms - known.words_ms >= WORDS_MS and not over):
                 known = self._tell(scene, subject, known)
+            known.over = over
             told[subject] = known
         self.told, self.left_out = told, max(0, len(standing) - TOLD_MAX)
 

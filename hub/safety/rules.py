@@ -7,7 +7,7 @@ What a person changes is a document over the file, by name and time; taking it b
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hub.live.events import Event
@@ -15,7 +15,7 @@ from hub.live.history import Decoder
 from hub.safety.alarm import Alarm
 from hub.safety.condition import Condition
 from hub.safety.part import Ground, Part
-from hub.safety.rule_engine import SOURCE, Engine
+from hub.safety.rule_engine import SOURCE, Engine, Told
 from hub.safety.rule_file import RULES_MAX, SAMPLE, RuleError, RuleFile, as_map, read, rule_of
 from hub.safety.rule_kinds import Rule
 from hub.safety.rule_scene import Entries, Roster, Scene, ZoneSight
@@ -111,7 +111,14 @@ class Rules(Part):
         began = time.perf_counter()
         told = self._engine.step(self._scene(now_ms))
         self._look_ms = 1_000 * (time.perf_counter() - began)
-        self._tell(SOURCE, [one.condition for one in told.values()], now_ms)
+        self._tell(SOURCE, self._begun(told.values()), now_ms)
+
+    def _begun(self, told: Collection[Told]) -> list[Condition]:
+        """An off-delay keeps an alarm and begins none: what was one with a gateway's alarm ends with that."""
+        own: set[str] = set()
+        if any(one.over for one in told):
+            own = {alarm.key for alarm in self._alarms() if alarm.source == SOURCE and alarm.stands}
+        return [one.condition for one in told if not one.over or one.condition.key in own]
 
     def _scene(self, now_ms: int) -> Scene:
         self._roster.look()

@@ -6,9 +6,9 @@ const T = 1_795_000_000_000
 const rule = (over: Record<string, unknown> = {}): Record<string, unknown> => ({ id: 'a', kind: 'battery', zh: '电量低', en: 'Low battery', enabled: true, priority: 4, origin: 'file', changed: null, standing: 0, trouble: '', rule: { id: 'a' }, ...over })
 
 describe('rules of the hub', () => {
-  it('stand in the order of their file, those that call first and those that are off last', () => {
+  it('stand in the order of their file, whatever stands: nothing moves under a finger', () => {
     const said = rulesOf({ file: 'rules.toml', errors: ['x'], rules: [rule({ id: 'off', enabled: false }), rule({ id: 'quiet' }), rule({ id: 'two' }), rule({ id: 'calls', standing: 3 })] })
-    expect(said.rules.map(({ id }) => id)).toEqual(['calls', 'quiet', 'two', 'off'])
+    expect(said.rules.map(({ id }) => id)).toEqual(['off', 'quiet', 'two', 'calls'])
     expect([said.file, said.errors]).toEqual(['rules.toml', ['x']])
   })
   it('say who changed them', () => {

@@ -130,6 +130,37 @@ def test_a_fault_in_a_rule_ends_neither_the_hub_nor_what_it_told(
     assert state.safety.rules.notes() == []
 
 
+def test_what_joined_a_gateways_alarm_ends_with_it(state: Any, bench: Any) -> None:
+    """Several gases are several alarms of one code; and the rule's off-delay outlasts them all."""
+
+    def gas(number: int, phase: int, row: int) -> None:
+        state.safety.alarms.hear(bench.put(bench.event(row, phase, number=number, code=int(EventCode.GAS))))
+
+    def alarms() -> list[str]:
+        return sorted(one.source for one in state.safety.alarms.open() if one.stands)
+
+    gas(1, 0, 0)
+    gas(2, 0, 1)
+    for row in range(8):
+        bench.put(bench.frame(row=row, rows=[{"lel_permille": 300}]))
+        look(state, bench, 1 * S)
+    assert state.safety.rules.gauges()["rules_standing"] == 1
+    assert alarms() == ["edge", "edge"]
+    gas(2, 2, 2)
+    look(state, bench, 1 * S)
+    assert alarms() == ["edge"], "the other gas still stands, and says the same"
+    bench.put(bench.frame(row=20, rows=[{"lel_permille": 0}]))
+    look(state, bench, 1 * S)
+    gas(1, 2, 3)
+    for _ in range(3):
+        look(state, bench, 1 * S)
+        assert alarms() == [], "a delay that only ends an alarm begins none"
+    assert state.safety.rules.gauges()["rules_standing"] == 1
+    bench.put(bench.frame(row=21, rows=[{"lel_permille": 300}]))
+    look(state, bench, 1 * S)
+    assert alarms() == ["rules"], "back in the gas, and the gateway says nothing"
+
+
 def test_an_entry_is_known_after_a_restart(state: Any, bench: Any) -> None:
     for event in bench.put(bench.event(0, number=3, code=int(EventCode.ENTERED))):
         state.safety.rules.hear([event])

@@ -51,11 +51,10 @@ function ruleOf(said: Raw): Rule {
   }
 }
 
-/** The rules, those that stand first, those that are off last; else in the order of their file. */
+/** The rules in the order of their file, whatever stands: nothing moves under a finger. */
 export function rulesOf(said: Raw): { rules: Rule[]; file: string; errors: string[] } {
-  const place = (rule: Rule): number => (rule.standing > 0 ? 0 : rule.enabled ? 1 : 2)
   const rules = maps(said.rules).map(ruleOf).filter(({ id }) => id !== '')
-  return { rules: rules.sort((a, b) => place(a) - place(b)), file: text(said.file), errors: texts(said.errors) }
+  return { rules, file: text(said.file), errors: texts(said.errors) }
 }
 
 /** A dry run, the newest firing first. */

@@ -9,6 +9,7 @@ export const enRules: Record<keyof typeof zhRules, string> = {
   rule_added: 'added by {name} {age} ago',
   rule_switch_on: 'Switch on',
   rule_switch_off: 'Switch off',
+  rule_sure: 'Sure?',
   rule_revert: 'Take the change back',
   rule_remove: 'Remove',
   rule_try_last: 'Try on the last',

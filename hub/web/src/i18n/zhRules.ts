@@ -7,6 +7,7 @@ export const zhRules = {
   rule_added: '{name} 于 {age} 前添加',
   rule_switch_on: '启用',
   rule_switch_off: '停用',
+  rule_sure: '确定？',
   rule_revert: '恢复原规则',
   rule_remove: '删除',
   rule_try_last: '试过去',

@@ -74,8 +74,13 @@ function Rule({ rule, onChanged }: { rule: RuleSaid; onChanged: () => void }) {
           <span class="says">{t('rule_try_last')}</span>
           <button data-testid="rule-try-hour" disabled={busy.value} onClick={() => attempt('hour')}>{t('rule_try_hour')}</button>
           <button data-testid="rule-try" disabled={busy.value} onClick={() => attempt('day')}>{t('rule_try_day')}</button>
-          <Twice data-testid="rule-switch" disabled={busy.value} onSure={() => change(() => putRule(rule.id, { ...rule.rule, enabled: !rule.enabled }))}>{t(rule.enabled ? 'rule_switch_off' : 'rule_switch_on')}</Twice>
-          {rule.changed && <Twice data-testid="rule-revert" disabled={busy.value} onSure={() => change(() => revertRule(rule.id))}>{t(rule.origin === 'added' ? 'rule_remove' : 'rule_revert')}</Twice>}
+        </div>
+      )}
+      {/* Their own line and few words: a button that asks again must not move from under the finger. */}
+      {may('rules') && (
+        <div class="quick">
+          <Twice data-testid="rule-switch" ask={t('rule_sure')} disabled={busy.value} onSure={() => change(() => putRule(rule.id, { ...rule.rule, enabled: !rule.enabled }))}>{t(rule.enabled ? 'rule_switch_off' : 'rule_switch_on')}</Twice>
+          {rule.changed && <Twice data-testid="rule-revert" ask={t('rule_sure')} disabled={busy.value} onSure={() => change(() => revertRule(rule.id))}>{t(rule.origin === 'added' ? 'rule_remove' : 'rule_revert')}</Twice>}
         </div>
       )}
       {busy.value && <p class="hint">{t('rule_trying')}</p>}
