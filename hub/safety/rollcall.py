@@ -44,7 +44,7 @@ LARGE, LARGE_MS = 300, 5_000
 AGAIN_MS = 600_000
 """What happens does not call the roll of the same people again within so long, nor when it is so old."""
 SPARKS_MAX = 1_000
-RECORDED_MAX = 500
+RECORDED_MAX, UNRECORDED_MAX = 500, 1_000
 WORDS_OF: dict[int, str] = {EventCode.SOS: "sos", EventCode.MAN_DOWN: "man_down", EventCode.FALL: "man_down"}
 REASONS = {
     "": ("", ""), "timer": ("定时点名", "timed"), "sos": ("求救", "SOS"), "man_down": ("倒地", "man down"),
@@ -99,6 +99,7 @@ class RollCalls(Part):
         self._starting: list[Starting] = []
         self._sparks: deque[tuple[str, str]] = deque(maxlen=SPARKS_MAX)  # (target, reason)
         self._sparked: dict[str, None] = {}
+        self._unrecorded: deque[tuple[str, dict[str, object]]] = deque(maxlen=UNRECORDED_MAX)
         self._evacuated = 0
         self._receipts = -1
         self._told: dict[str, int] = {}
@@ -128,12 +129,10 @@ class RollCalls(Part):
             raise RollRefused(404, f"no zone {zone[:40]!r}") from None
         if self._zones is None:
             raise RollRefused(404, "this hub has no zones")
-        rows, carried = self._ground.units.rows, self._ground.units
-        hubs = (
-            self._ground.ingest.hubs
-        )  # a hub of the family obeys no orders, nor does what others have reported
+        # A hub of the family obeys no orders, nor does what others have reported.
+        rows, units_of, hubs = self._ground.units.rows, self._ground.units, self._ground.ingest.hubs
         ours = [
-            slot for slot in slots if not carried.is_reported(slot) and carried.device_of(slot) not in hubs
+            slot for slot in slots if not units_of.is_reported(slot) and units_of.device_of(slot) not in hubs
         ]
         units = [rows[slot].id for slot in sorted(ours) if me.audience.sees(rows[slot].agency)]
         teams = [team for team in self._entry.open() if set(units) & set(team.members)]
@@ -198,22 +197,23 @@ class RollCalls(Part):
 
     async def end(self, roll: Roll, who: str, now_ms: int) -> None:
         """By a person, with the result in the record. StoreError: it is not over."""
-        silent, missing = self._silent, [self.people.name(key, roll.hands) for key in self.missing(roll)]
-        counts = dict.fromkeys(STATES, 0)
-        for key in roll.who:
-            counts[roll.state(key, silent)] += 1
-        said = {"roll": roll.id, "target": roll.target, "counts": counts, "missing": missing[:RECORDED_MAX]}
+        said, silent = self._result(roll), self._silent
         await self.shelf.act(roll, lambda roll: roll.end(who, now_ms, silent), who, "roll-call ended", said)
 
+    def _result(self, roll: Roll) -> dict[str, object]:
+        counts = dict.fromkeys(STATES, 0)
+        for key in roll.who:
+            counts[roll.state(key, self._silent)] += 1
+        missing = [self.people.name(key, roll.hands) for key in self.missing(roll)[:RECORDED_MAX]]
+        return {"roll": roll.id, "target": roll.target, "counts": counts, "missing": missing}
+
     def _put(self, roll: Roll) -> None:
-        """A newer one of the same people takes the place of an older one."""
+        """One that asks the same people and maybe more takes the place of an older one."""
+        who = set(roll.who)
         for other in self.shelf.all():
-            if (
-                other.ended is None
-                and other.target == roll.target
-                and other.id != roll.id
-                and other.t <= roll.t
-            ):
+            same = other.ended is None and other.target == roll.target and other.t <= roll.t
+            if same and other.id != roll.id and who.issuperset(other.who):
+                self._unrecorded.append(("roll-call replaced", self._result(other) | {"by": roll.id}))
                 other.end("", roll.t, self._silent, roll.id)
         self.shelf.put(roll)
         self._hear(roll)
@@ -316,7 +316,9 @@ class RollCalls(Part):
         for one in [one for one in self._starting if one.rows.done()]:
             self._starting.remove(one)
             try:
-                self.begin(HUB, one.asked, one.reason, one.rows.result())
+                roll = self.begin(HUB, one.asked, one.reason, one.rows.result())
+                said = {"roll": roll.id, "target": roll.target, "reason": roll.reason, "orders": roll.seqs}
+                self._unrecorded.append(("roll-call begun", said | {"by_hand": len(roll.hands)}))
                 self._trouble = ""
             except HubError as err:
                 self._trouble = f"roll-call of {one.asked.target}: {err}"
@@ -364,6 +366,9 @@ class RollCalls(Part):
 
     def keep(self) -> None:
         self.shelf.keep()
+        while self._unrecorded:  # what nobody did by hand
+            self._ground.record("hub", *self._unrecorded[0])
+            self._unrecorded.popleft()
 
     # --- saying --------------------------------------------------------------------------------------------
 
