@@ -76,6 +76,15 @@ class Asked(NamedTuple):
     fixed: bool
 
 
+class Spark(NamedTuple):
+    """Why the hub is to call a roll by itself. `but`: the unit that calls for help. It is known, needs no question, and
+    on a narrow way a question would be in the way of the word that somebody has seen it."""
+
+    target: str
+    reason: str
+    but: str = ""
+
+
 class Starting(NamedTuple):
     """One that the hub itself begins, while its orders are being written."""
 
@@ -97,7 +106,7 @@ class RollCalls(Part):
         self.people = People(ground.units, entry)
         self.shelf = Shelf(ground, KIND, Roll, ROLLS_MAX, lambda roll: roll.ended is not None)
         self._starting: list[Starting] = []
-        self._sparks: deque[tuple[str, str]] = deque(maxlen=SPARKS_MAX)  # (target, reason)
+        self._sparks: deque[Spark] = deque(maxlen=SPARKS_MAX)
         self._sparked: dict[str, None] = {}
         self._unrecorded: deque[tuple[str, dict[str, object]]] = deque(maxlen=UNRECORDED_MAX)
         self._evacuated = 0
@@ -151,6 +160,24 @@ class RollCalls(Part):
             raise RollRefused(403, "not all of these are of your team")
         parts = [units[i : i + NAMED_MAX] for i in range(0, len(units), NAMED_MAX)]
         return Asked(target, ["units:" + ",".join(part) for part in parts], hands, fixed=True)
+
+    def _ask_others(self, target: str, but: str) -> Asked:
+        """All of an entry team or a team but one unit."""
+        if target.startswith("entry:"):
+            team = self._entry.shelf.get(target.removeprefix("entry:"))
+            units = (
+                [] if team is None else [one.unit for one in team.members.values() if one.unit is not None]
+            )
+            return self._asked(HUB, target, [unit for unit in units if unit != but], [team] if team else [])
+        rows, units_of, hubs = self._ground.units.rows, self._ground.units, self._ground.ingest.hubs
+        others = [
+            row.id
+            for slot, row in enumerate(rows)
+            if f"team:{row.team}" == target and row.id != but
+            if not units_of.is_reported(slot) and units_of.device_of(slot) not in hubs
+        ]
+        named = [team for team in self._entry.open() if f"team:{team.team}" == target]
+        return self._asked(HUB, target, others, named)
 
     def _hands(self, me: Principal, target: str, units: Sequence[str]) -> dict[str, Hand]:
         """People by hand of `all`, a team, or units, whom this person may call."""
@@ -257,9 +284,9 @@ class RollCalls(Part):
             row = self._ground.units.rows[event.slot]
             team = self._entry.team_of(row.id)
             if team is not None:
-                self._sparks.append((f"entry:{team.id}", word))
+                self._sparks.append(Spark(f"entry:{team.id}", word, row.id))
             elif row.team:
-                self._sparks.append((f"team:{row.team}", word))
+                self._sparks.append(Spark(f"team:{row.team}", word, row.id))
 
     def look(self, now_ms: int) -> None:
         self._begun()
@@ -277,7 +304,7 @@ class RollCalls(Part):
             if order.order.seq <= self._evacuated:
                 break
             if order.order.type in NEVER_LATE and "evacuation" in self._ground.settings.roll_call_triggers:
-                self._sparks.append((order.order.target, "evacuation"))
+                self._sparks.append(Spark(order.order.target, "evacuation"))
         newest = next(self._ground.outbox.entries(), None)
         self._evacuated = max(self._evacuated, 0 if newest is None else newest.order.seq)
 
@@ -290,7 +317,7 @@ class RollCalls(Part):
                 continue
             last_ms = max((roll.t for roll in self.shelf.all() if self._covers(roll, team)), default=0)
             if now_ms - max(since_ms, last_ms) >= every_ms:
-                self._sparks.append((f"entry:{team.id}", "timer"))
+                self._sparks.append(Spark(f"entry:{team.id}", "timer"))
 
     def _covers(self, roll: Roll, team: Team) -> bool:
         people = {*roll.units, *roll.hands}
@@ -299,13 +326,13 @@ class RollCalls(Part):
     def _strike(self, now_ms: int) -> None:
         """Begin what is due, unless these people were asked just now."""
         while self._sparks:
-            target, reason = self._sparks.popleft()
+            target, reason, but = self._sparks.popleft()
             asked_ms = max((roll.t for roll in self.shelf.all() if roll.target == target), default=0)
             busy = any(one.asked.target == target for one in self._starting)
             if busy or (reason != "timer" and now_ms - asked_ms < AGAIN_MS):
                 continue
             try:
-                asked = self.ask(HUB, target)
+                asked = self.ask(HUB, target) if not but else self._ask_others(target, but)
             except RollRefused as err:
                 log.info("roll-call of %s (%s): %s", target, reason, err)
                 continue

@@ -359,6 +359,10 @@ def test_a_call_for_help_calls_the_roll_of_the_group(
     made = call("GET", "/roll-calls")["roll_calls"]
     wanted = [f"entry:{id}" if target == "entry" else target] if target else []
     assert [one["target"] for one in made] == wanted, "once, however often they call"
+    names = {person["name"] for one in made for person in one["people"]}
+    assert names == (set() if not target else {"李四"} if target == "entry" else {"C8"}), (
+        "whoever calls is known"
+    )
 
 
 # --- who ---------------------------------------------------------------------------------------------------
