@@ -45,7 +45,7 @@ LARGE, LARGE_MS = 300, 5_000
 AGAIN_MS = 600_000
 """What happens does not call the roll of the same people again within so long, nor when it is so old."""
 SPARKS_MAX = 1_000
-RECORDED_MAX = 500
+RECORDED_MAX, UNRECORDED_MAX = 500, 1_000
 WORDS_OF: dict[int, str] = {EventCode.SOS: "sos", EventCode.MAN_DOWN: "man_down", EventCode.FALL: "man_down"}
 REASONS = {
     "": ("", ""), "timer": ("定时点名", "timed"), "sos": ("求救", "SOS"), "man_down": ("倒地", "man down"),
@@ -77,6 +77,15 @@ class Asked(NamedTuple):
     fixed: bool
 
 
+class Spark(NamedTuple):
+    """Why the hub is to call a roll by itself. `but`: the unit that calls for help. It is known, needs no question, and
+    on a narrow way a question would be in the way of the word that somebody has seen it."""
+
+    target: str
+    reason: str
+    but: str = ""
+
+
 class Starting(NamedTuple):
     """One that the hub itself begins, while its orders are being written."""
 
@@ -98,8 +107,9 @@ class RollCalls(Part):
         self.people = People(ground.units, entry)
         self.shelf = Shelf(ground, KIND, Roll, ROLLS_MAX, lambda roll: roll.ended is not None)
         self._starting: list[Starting] = []
-        self._sparks: deque[tuple[str, str]] = deque(maxlen=SPARKS_MAX)  # (target, reason)
+        self._sparks: deque[Spark] = deque(maxlen=SPARKS_MAX)
         self._sparked: dict[str, None] = {}
+        self._unrecorded: deque[tuple[str, dict[str, object]]] = deque(maxlen=UNRECORDED_MAX)
         self._evacuated = 0
         self._receipts = -1
         self._told: dict[str, int] = {}
@@ -129,12 +139,10 @@ class RollCalls(Part):
             raise RollRefused(404, f"no zone {zone[:40]!r}") from None
         if self._zones is None:
             raise RollRefused(404, "this hub has no zones")
-        rows, carried = self._ground.units.rows, self._ground.units
-        hubs = (
-            self._ground.ingest.hubs
-        )  # a hub of the family obeys no orders, nor does what others have reported
+        # A hub of the family obeys no orders, nor does what others have reported.
+        rows, units_of, hubs = self._ground.units.rows, self._ground.units, self._ground.ingest.hubs
         ours = [
-            slot for slot in slots if not carried.is_reported(slot) and carried.device_of(slot) not in hubs
+            slot for slot in slots if not units_of.is_reported(slot) and units_of.device_of(slot) not in hubs
         ]
         units = [rows[slot].id for slot in sorted(ours) if me.audience.sees(rows[slot].agency)]
         teams = [team for team in self._entry.open() if set(units) & set(team.members)]
@@ -153,6 +161,24 @@ class RollCalls(Part):
             raise RollRefused(403, "not all of these are of your team")
         parts = [units[i : i + NAMED_MAX] for i in range(0, len(units), NAMED_MAX)]
         return Asked(target, ["units:" + ",".join(part) for part in parts], hands, fixed=True)
+
+    def _ask_others(self, target: str, but: str) -> Asked:
+        """All of an entry team or a team but one unit."""
+        if target.startswith("entry:"):
+            team = self._entry.shelf.get(target.removeprefix("entry:"))
+            units = (
+                [] if team is None else [one.unit for one in team.members.values() if one.unit is not None]
+            )
+            return self._asked(HUB, target, [unit for unit in units if unit != but], [team] if team else [])
+        rows, units_of, hubs = self._ground.units.rows, self._ground.units, self._ground.ingest.hubs
+        others = [
+            row.id
+            for slot, row in enumerate(rows)
+            if f"team:{row.team}" == target and row.id != but
+            if not units_of.is_reported(slot) and units_of.device_of(slot) not in hubs
+        ]
+        named = [team for team in self._entry.open() if f"team:{team.team}" == target]
+        return self._asked(HUB, target, others, named)
 
     def _hands(self, me: Principal, target: str, units: Sequence[str]) -> dict[str, Hand]:
         """People by hand of `all`, a team, or units, whom this person may call."""
@@ -199,22 +225,23 @@ class RollCalls(Part):
 
     async def end(self, roll: Roll, who: str, now_ms: int) -> None:
         """By a person, with the result in the record. StoreError: it is not over."""
-        silent, missing = self._silent, [self.people.name(key, roll.hands) for key in self.missing(roll)]
-        counts = dict.fromkeys(STATES, 0)
-        for key in roll.who:
-            counts[roll.state(key, silent)] += 1
-        said = {"roll": roll.id, "target": roll.target, "counts": counts, "missing": missing[:RECORDED_MAX]}
+        said, silent = self._result(roll), self._silent
         await self.shelf.act(roll, lambda roll: roll.end(who, now_ms, silent), who, "roll-call ended", said)
 
+    def _result(self, roll: Roll) -> dict[str, object]:
+        counts = dict.fromkeys(STATES, 0)
+        for key in roll.who:
+            counts[roll.state(key, self._silent)] += 1
+        missing = [self.people.name(key, roll.hands) for key in self.missing(roll)[:RECORDED_MAX]]
+        return {"roll": roll.id, "target": roll.target, "counts": counts, "missing": missing}
+
     def _put(self, roll: Roll) -> None:
-        """A newer one of the same people takes the place of an older one."""
+        """One that asks the same people and maybe more takes the place of an older one."""
+        who = set(roll.who)
         for other in self.shelf.all():
-            if (
-                other.ended is None
-                and other.target == roll.target
-                and other.id != roll.id
-                and other.t <= roll.t
-            ):
+            same = other.ended is None and other.target == roll.target and other.t <= roll.t
+            if same and other.id != roll.id and who.issuperset(other.who):
+                self._unrecorded.append(("roll-call replaced", self._result(other) | {"by": roll.id}))
                 other.end("", roll.t, self._silent, roll.id)
         self.shelf.put(roll)
         self._hear(roll)
@@ -258,9 +285,9 @@ class RollCalls(Part):
             row = self._ground.units.rows[event.slot]
             team = self._entry.team_of(row.id)
             if team is not None:
-                self._sparks.append((f"entry:{team.id}", word))
+                self._sparks.append(Spark(f"entry:{team.id}", word, row.id))
             elif row.team:
-                self._sparks.append((f"team:{row.team}", word))
+                self._sparks.append(Spark(f"team:{row.team}", word, row.id))
 
     def look(self, now_ms: int) -> None:
         self._begun()
@@ -278,7 +305,7 @@ class RollCalls(Part):
             if order.order.seq <= self._evacuated:
                 break
             if order.order.type in NEVER_LATE and "evacuation" in self._ground.settings.roll_call_triggers:
-                self._sparks.append((order.order.target, "evacuation"))
+                self._sparks.append(Spark(order.order.target, "evacuation"))
         newest = next(self._ground.outbox.entries(), None)
         self._evacuated = max(self._evacuated, 0 if newest is None else newest.order.seq)
 
@@ -291,7 +318,7 @@ class RollCalls(Part):
                 continue
             last_ms = max((roll.t for roll in self.shelf.all() if self._covers(roll, team)), default=0)
             if now_ms - max(since_ms, last_ms) >= every_ms:
-                self._sparks.append((f"entry:{team.id}", "timer"))
+                self._sparks.append(Spark(f"entry:{team.id}", "timer"))
 
     def _covers(self, roll: Roll, team: Team) -> bool:
         people = {*roll.units, *roll.hands}
@@ -300,13 +327,13 @@ class RollCalls(Part):
     def _strike(self, now_ms: int) -> None:
         """Begin what is due, unless these people were asked just now."""
         while self._sparks:
-            target, reason = self._sparks.popleft()
+            target, reason, but = self._sparks.popleft()
             asked_ms = max((roll.t for roll in self.shelf.all() if roll.target == target), default=0)
             busy = any(one.asked.target == target for one in self._starting)
             if busy or (reason != "timer" and now_ms - asked_ms < AGAIN_MS):
                 continue
             try:
-                asked = self.ask(HUB, target)
+                asked = self.ask(HUB, target) if not but else self._ask_others(target, but)
             except RollRefused as err:
                 log.info("roll-call of %s (%s): %s", target, reason, err)
                 continue
@@ -317,7 +344,9 @@ class RollCalls(Part):
         for one in [one for one in self._starting if one.rows.done()]:
             self._starting.remove(one)
             try:
-                self.begin(HUB, one.asked, one.reason, one.rows.result())
+                roll = self.begin(HUB, one.asked, one.reason, one.rows.result())
+                said = {"roll": roll.id, "target": roll.target, "reason": roll.reason, "orders": roll.seqs}
+                self._unrecorded.append(("roll-call begun", said | {"by_hand": len(roll.hands)}))
                 self._trouble = ""
             except HubError as err:
                 self._trouble = f"roll-call of {one.asked.target}: {err}"
@@ -365,6 +394,9 @@ class RollCalls(Part):
 
     def keep(self) -> None:
         self.shelf.keep()
+        while self._unrecorded:  # what nobody did by hand
+            self._ground.record("hub", *self._unrecorded[0])
+            self._unrecorded.popleft()
 
     # --- saying --------------------------------------------------------------------------------------------
 

@@ -325,6 +325,12 @@ def test_every_so_often_while_somebody_is_inside(call: Call) -> None:
     assert (newest["target"], newest["reason"]) == (f"entry:{id}", "timer")
     old = call("GET", f"/roll-calls/{first['id']}")
     assert (old["ended"], old["ended_by"], old["replaced_by"]) == (newest["t"], "", newest["id"])
+    call.part.keep()
+    said = [(row[2], row[3]) for row in call.bench.registry.records() if str(row[3]).startswith("roll-call")]
+    assert said == [
+        ("王海", "roll-call begun"),
+        *[("hub", f"roll-call {word}") for word in ("begun", "replaced", "begun")],
+    ]
     assert call("GET", f"/roll-calls/{by_hand['id']}")["ended"] is None, (
         "a person's of others is not ended by it"
     )
@@ -353,6 +359,10 @@ def test_a_call_for_help_calls_the_roll_of_the_group(
     made = call("GET", "/roll-calls")["roll_calls"]
     wanted = [f"entry:{id}" if target == "entry" else target] if target else []
     assert [one["target"] for one in made] == wanted, "once, however often they call"
+    names = {person["name"] for one in made for person in one["people"]}
+    assert names == (set() if not target else {"李四"} if target == "entry" else {"C8"}), (
+        "whoever calls is known"
+    )
 
 
 # --- who ---------------------------------------------------------------------------------------------------
@@ -371,6 +381,17 @@ def test_a_team_leader_calls_the_own_team(call: Call) -> None:
     assert leader("POST", f"/roll-calls/{everybody['id']}/voice", who=["u1", "u3"]).status_code == 403
     assert leader("POST", f"/roll-calls/{everybody['id']}/end").status_code == 403
     assert leader("POST", f"/roll-calls/{everybody['id']}/voice", who=["u2"]).status_code == 200
+
+
+def test_who_sees_less_does_not_end_a_roll_call_of_more(call: Call) -> None:
+    made = call("POST", "/roll-calls", target="all")
+    miner = call.signed_in("矿长", Role.SAFETY_OFFICER, MINE)
+    call.bench.clock.now += 1_000
+    assert miner("POST", "/roll-calls", target="all").status_code == 200
+    assert call("GET", f"/roll-calls/{made['id']}")["ended"] is None
+    call.bench.clock.now += 1_000
+    call("POST", "/roll-calls", target="all")
+    assert len(call("GET", "/roll-calls?open=true")["roll_calls"]) == 1
 
 
 def test_other_agencies_are_not_there(call: Call) -> None:
