@@ -1,9 +1,9 @@
 """The law of a unit's track: which receiver is believed, which fix is an outlier, how fast the unit goes. Pure maths.
 
 Enters: states of many tracks as columns and one fix for each. Leaves: the states after it. Nothing depends on how the
-fixes came, only on their order in time (`hub.live.tracks` keeps that). A step is a fixed number of numpy calls for
-any number of units, and only of +, −, ×, ÷, √ and comparisons, which give the same bits wherever a unit stands in an
-array; the one cosine is rounded.
+fixes came, only on their order in time (`hub.live.tracks` keeps that). A step is at most a fixed number of numpy calls
+for any number of units, and only of +, −, ×, ÷, √ and comparisons, which give the same bits wherever a unit stands in
+an array; the one cosine is rounded.
 
 **Source:** constant velocity with white-noise acceleration over the interval (Bar-Shalom, Estimation with
 Applications to Tracking and Navigation, 6.3.2). Its steady gains are Kalata's (The Tracking Index, IEEE AES-20, 1984):
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from hub.live.doubt import ACCURACY_UNKNOWN_M, MOTIONS, ON_WHEELS
 
 F64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 (
     T, E, N, VE, VN, P, C, V, LAT0, LON0, COS, DEVICE, ACC, SEEN, MISSES, ME, MN, MT, HITS, OUT, AWAY, COUNT,
 ) = range(22)  # fmt: skip
@@ -110,34 +111,55 @@ def step(s: F64, fix: Fixes, motions: F64) -> F64:
     taken = used & ~out
 
     gain, gain_v = p / spread2, c / spread2
-    new[E] = np.where(taken, np.where(restart, east, east - off_e + gain * off_e), s[E])
-    new[N] = np.where(taken, np.where(restart, north, north - off_n + gain * off_n), s[N])
-    new[VE] = np.where(taken, np.where(restart, 0.0, s[VE] + gain_v * off_e), s[VE])
-    new[VN] = np.where(taken, np.where(restart, 0.0, s[VN] + gain_v * off_n), s[VN])
-    new[P] = np.where(taken, np.where(restart, sigma * sigma, p - gain * p), s[P])
-    new[C] = np.where(taken, np.where(restart, 0.0, c - gain * c), s[C])
-    new[V] = np.where(taken, np.where(restart, fastest * fastest / 4, v - gain_v * c), s[V])
+    new[E] = np.where(taken, east - off_e + gain * off_e, s[E])
+    new[N] = np.where(taken, north - off_n + gain * off_n, s[N])
+    new[VE] = np.where(taken, s[VE] + gain_v * off_e, s[VE])
+    new[VN] = np.where(taken, s[VN] + gain_v * off_n, s[VN])
+    new[P] = np.where(taken, p - gain * p, s[P])
+    new[C] = np.where(taken, c - gain * c, s[C])
+    new[V] = np.where(taken, v - gain_v * c, s[V])
     new[T] = np.where(taken, fix.t_ms, s[T])
-    new[HITS] = np.where(taken, np.where(restart, 1.0, s[HITS] + 1), s[HITS])
-
-    anchored = restart | (taken & (np.abs(east) + np.abs(north) > FAR_M))
-    new[E] = np.where(anchored, new[E] - east, new[E])
-    new[N] = np.where(anchored, new[N] - north, new[N])
-    new[LAT0] = np.where(anchored, fix.lat_e7, s[LAT0])
-    new[LON0] = np.where(anchored, fix.lon_e7, s[LON0])
-    cosine = np.maximum(np.round(np.cos(fix.lat_e7 * (np.pi / 1.8e9)), 9), 0.01)
-    new[COS] = np.where(anchored, cosine, s[COS])
-
+    new[HITS] = np.where(taken, s[HITS] + 1, s[HITS])
     new[DEVICE] = np.where(used, fix.device, s[DEVICE])
     new[ACC] = np.where(used, fix.radius_m, s[ACC])
     new[SEEN] = np.where(used, fix.t_ms, s[SEEN])
     new[MISSES] = np.where(used, np.where(out, misses, 0.0), s[MISSES])
-    new[ME], new[MN] = np.where(out, east, s[ME]), np.where(out, north, s[MN])
-    new[MT] = np.where(out, fix.t_ms, s[MT])
     new[OUT] = np.where(used, out, s[OUT])
     new[AWAY] = np.where(used, np.where(out, np.sqrt(off2), 0.0), s[AWAY])
-    new[COUNT] = s[COUNT] + out
+    if out.any():
+        _note(new, out, east, north, fix)
+    anchored = restart | (taken & (np.abs(east) + np.abs(north) > FAR_M))
+    if anchored.any():
+        _restart(new, restart, sigma, fastest)
+        _anchor(new, anchored, east, north, fix)
     return new
+
+
+def _note(new: F64, out: Mask, east: F64, north: F64, fix: Fixes) -> None:
+    """The outliers, for those that may agree with them."""
+    new[ME], new[MN] = np.where(out, east, new[ME]), np.where(out, north, new[MN])
+    new[MT] = np.where(out, fix.t_ms, new[MT])
+    new[COUNT] += out
+
+
+def _restart(new: F64, restart: Mask, sigma: F64, fastest: F64) -> None:
+    """Tracks that begin with this fix: it may go anywhere."""
+    new[VE], new[VN] = np.where(restart, 0.0, new[VE]), np.where(restart, 0.0, new[VN])
+    new[P] = np.where(restart, sigma * sigma, new[P])
+    new[C] = np.where(restart, 0.0, new[C])
+    new[V] = np.where(restart, fastest * fastest / 4, new[V])
+    new[HITS] = np.where(restart, 1.0, new[HITS])
+    new[[E, N]] = np.where(restart, 0.0, new[[E, N]])
+
+
+def _anchor(new: F64, anchored: Mask, east: F64, north: F64, fix: Fixes) -> None:
+    """The anchor moves to this fix: of those that begin, which are there, and of those that have gone far."""
+    far = anchored & (new[HITS] > 1)
+    new[E], new[N] = np.where(far, new[E] - east, new[E]), np.where(far, new[N] - north, new[N])
+    new[LAT0] = np.where(anchored, fix.lat_e7, new[LAT0])
+    new[LON0] = np.where(anchored, fix.lon_e7, new[LON0])
+    cosine = np.maximum(np.round(np.cos(fix.lat_e7 * (np.pi / 1.8e9)), 9), 0.01)
+    new[COS] = np.where(anchored, cosine, new[COS])
 
 
 def _turned(lon_e7: F64) -> F64:

@@ -20,7 +20,7 @@ from hub.live import track_law as law
 from hub.live.picture import F64, I64, LAT, LON, Picture
 from hub.live.receivers import Receivers
 from hub.live.track_fixes import COLUMNS, NONE, Rows, as_fixes, first_difference, flat, ordered, place_in_run
-from hub.live.track_law import Smoothed
+from hub.live.track_law import Fixes, Smoothed
 from hub.live.track_replay import GONE, KEPT, RING, Replay
 from hub.live.units import Units
 from protocols.catalog import FIELDS_BY_NAME
@@ -170,9 +170,9 @@ class Tracks:
             self._wait(slots[late], {name: column[late] for name, column in rows.items()})
         chosen = np.flatnonzero(fresh & ~again)
         slots, rows = slots[chosen], {name: column[chosen] for name, column in rows.items()}
-        rounds = place_in_run(slots)
-        for k in range(int(rounds.max(initial=-1)) + 1):
-            now = np.flatnonzero(rounds == k)
+        part = place_in_run(slots) // GONE  # no more of a unit at once than are let go when its ring is full
+        for k in range(int(part.max(initial=-1)) + 1):
+            now = np.flatnonzero(part == k)
             self._append(slots[now], {name: column[now] for name, column in rows.items()})
         return slots
 
@@ -186,19 +186,30 @@ class Tracks:
         return out
 
     def _append(self, slots: I64, rows: Rows) -> None:
-        """One fix a slot, newer than what is there."""
-        full = slots[self._count[slots] == RING]
+        """At most GONE fixes a slot, in order and newer than what is there."""
+        place = place_in_run(slots)
+        first = np.flatnonzero(place == 0)
+        many = np.diff(np.append(first, len(slots)))
+        by_length = np.argsort(-many, kind="stable")  # so that each round is the first so many of them
+        first, many = first[by_length], many[by_length]
+        at = slots[first]
+        full = at[self._count[at] + many > RING]
         if len(full):
             self._let_go(full)
-        count = self._count[slots]
-        marked = count % GONE == 0
-        at = slots[marked]
-        self._near[:, at] = self._head[:, at]
-        self._near_at[at] = count[marked]
+        count = self._count[at]
+        to = self._count[slots] + place
         for name in COLUMNS:
-            self._ring[name][slots, count] = rows[name]
-        self._count[slots] = count + 1
-        self._head[:, slots] = law.step(self._head[:, slots], as_fixes(rows), self._motion_of(slots))
+            self._ring[name][slots, to] = rows[name]
+        fixes, motions, state = as_fixes(rows), self._motion_of(at), self._head[:, at]
+        for k in range(int(many[0])):
+            m = int(np.count_nonzero(many > k))
+            mark = np.flatnonzero((count[:m] + k) % GONE == 0)
+            self._near[:, at[mark]] = state[:, mark]
+            self._near_at[at[mark]] = count[mark] + k
+            now = first[:m] + k
+            state[:, :m] = law.step(state[:, :m], Fixes(*(column[now] for column in fixes)), motions[:, :m])
+        self._head[:, at] = state
+        self._count[at] = count + many
 
     def _let_go(self, full: I64) -> None:
         """The oldest fixes of full rings go into the state before them."""
