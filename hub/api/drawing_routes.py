@@ -1,5 +1,6 @@
 """Own drawings over HTTP: GeoJSON in and out. docs/maps.md."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -114,6 +115,8 @@ def out(drawing: Drawing) -> DrawingOut:
 def router(state: HubState) -> APIRouter:
     routes = APIRouter(tags=["maps"])
     part: Drawings = state.safety.drawings
+    turns = asyncio.Lock()
+    """One at a time: what a change is judged by must still stand when it is kept."""
 
     @routes.get("/drawings", dependencies=[needs(Permission.PICTURE)])
     async def listed(me: Principal = who) -> DrawingsOut:
@@ -129,10 +132,11 @@ def router(state: HubState) -> APIRouter:
             id, said.kind, asked.geometry.model_dump(mode="json"), said.words.strip(), said.sign, said.ink,
             tuple(said.radii_m), said.from_deg, said.to_deg, agency, me.name, state.clock.now_ms(), 0,
         )  # fmt: skip
-        drawing, is_news = part.next_of(wanted, asked.rev, me)
-        if is_news:
-            await run_in_threadpool(part.keep_one, drawing)
-            part.told(id, drawing)
+        async with turns:
+            drawing, is_news = part.next_of(wanted, asked.rev, me)
+            if is_news:
+                await run_in_threadpool(part.keep_one, drawing)
+                part.told(id, drawing)
         return out(drawing)
 
     @routes.delete("/drawings/{id}", dependencies=[needs(Permission.ZONES)])
@@ -140,10 +144,11 @@ def router(state: HubState) -> APIRouter:
         id: Id, rev: Annotated[int | None, Query(ge=0, le=2**31)] = None, me: Principal = who
     ) -> DrawingOut:
         """Delete it; the answer is what it was, for putting it back. What was drawn stays in the records."""
-        drawing = part.get(id, me)
-        part.check(drawing, rev)
-        await run_in_threadpool(part.drop_one, drawing, me.name)
-        part.told(id, None)
+        async with turns:
+            drawing = part.get(id, me)
+            part.check(drawing, rev)
+            await run_in_threadpool(part.drop_one, drawing, me.name)
+            part.told(id, None)
         return out(drawing)
 
     return routes

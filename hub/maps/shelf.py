@@ -72,7 +72,8 @@ class Maps(Part):
     def close(self) -> None:
         for pool in (self._files, self._web):
             if pool is not None:
-                pool.shutdown(wait=True, cancel_futures=True)
+                # A server that does not answer must not hold up the end; a file is closed only when nobody reads it.
+                pool.shutdown(wait=pool is self._files, cancel_futures=True)
         for one in self.shelved.values():
             if one.source is not None and not isinstance(one.source, Proxy):
                 one.source.close()

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import msgpack
 import pytest
 from hypothesis import given
@@ -493,3 +494,15 @@ def test_a_plan_may_be_large_and_nothing_else_may(commander: Any) -> None:
     assert upload(commander, large).status_code == 200
     assert commander("PUT", "/api/v1/drawings/abcdefgh", content=large).status_code == 413
     assert commander("POST", "/api/v1/plans", headers={"Content-Length": "20971521"}).status_code == 413
+
+
+def test_of_two_at_once_one_was_faster(commander: Any) -> None:
+    async def both() -> list[int]:
+        transport = httpx.ASGITransport(commander.app)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1:8600", cookies=commander.jar
+        ) as http:
+            asked = [http.put("/api/v1/drawings/abcdefgh", json=point(word, rev=0)) for word in ("一", "二")]
+            return sorted(answer.status_code for answer in await asyncio.gather(*asked))
+
+    assert asyncio.run(both()) == [200, 409]
