@@ -6,11 +6,11 @@ Enters: the ground. Leaves: `Parts`, which the API reaches its rooms through. Ca
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from hub.readiness.cameras import Cameras
-from hub.readiness.nets import Nets
 from hub.maps.drawings import Drawings
 from hub.maps.plans import Plans
 from hub.maps.shelf import Maps
+from hub.readiness.cameras import Cameras
+from hub.readiness.nets import Nets
 from hub.safety.alarms import Alarms
 from hub.safety.clock_watch import ClockWatch
 from hub.safety.entry import Entry

@@ -28,7 +28,8 @@ class ZoneSight:
         self._ahead: tuple[int, dict[str, list[Coming]]] = (-1, {})
 
     def all(self) -> list[Zone]:
-        return self._zones.all()
+        """Those that stand now: one to come calls nobody yet."""
+        return self._zones.standing()
 
     def get(self, zone_id: str) -> Zone | None:
         return self._zones.get(zone_id)
@@ -54,7 +55,7 @@ class ZoneSight:
     def time_to_danger_s(self, slots: Sequence[int], now_ms: int) -> tuple[float, str] | None:
         """The soonest that a growing or moving zone which nobody should be in reaches one of these, and its name."""
         if self._ahead[0] != now_ms:
-            threats = [z for z in self._zones.all() if z.on_enter and (z.grows_mps > 0 or z.follows)]
+            threats = [z for z in self._zones.standing() if z.on_enter and (z.grows_mps > 0 or z.follows)]
             self._ahead = (now_ms, {zone.id: self._zones.coming(zone.id, DANGER_S) for zone in threats})
         units = {self._units.rows[slot].id for slot in slots}
         found = [

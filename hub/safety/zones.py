@@ -97,6 +97,10 @@ class Zones(Part):
         """Those that stand or are to come."""
         return [zone for zone in self._zones.values() if not zone.ended_by]
 
+    def standing(self) -> list[Zone]:
+        """Those that stand now, as of the last look."""
+        return list(self._standing)
+
     def over(self) -> list[Zone]:
         return [zone for zone in self._zones.values() if zone.ended_by]
 

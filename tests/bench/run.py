@@ -418,9 +418,7 @@ def screens(_tracks: list[Path]) -> Section:
 SECTIONS: dict[str, Callable[[list[Path]], Section]] = {
     "sizes": sizes, "speed": speed, "edge": edge, "ingest": ingest, "latency": latency, "alarms": alarms,
     "devices": every_device, "identity": devices, "outage": outage, "picture": picture, "viewers": viewers,
-    "zones": zones,
-    "devices": every_device, "identity": devices, "outage": outage,
-    "screen": screens,
+    "zones": zones, "screen": screens,
 }  # fmt: skip
 HEAD = "# Measurements\n\nMade by `make bench`; every section names its machine and day.\n"
 
