@@ -17,6 +17,7 @@ from hub.safety.zone_conditions import EACH_MAX, Coming, conditions
 from hub.safety.zone_kinds import KINDS
 from hub.safety.zone_members import LEFT_MS, LOG_MAX, Came, Members
 from hub.safety.zone_shape import east_m
+from hub.safety.zone_sight import ZoneSight
 from hub.safety.zones import GREETED_MAX, TOLD_A_TICK, Zones
 from hub.state import HubState
 from hub.store.interface import UnitRow
@@ -564,3 +565,34 @@ def test_the_area_of_a_warning_is_nobodys_to_end(ground: Ground, state: HubState
     li = Somebody(state, ask)
     assert li("DELETE", f"/zones/w{warned.id}").status_code == 409
     assert li("GET", f"/zones/w{warned.id}").json()["properties"]["source"] == f"warning:{warned.id}"
+
+
+# --- for other rooms ---------------------------------------------------------------------------------------
+
+
+def test_what_other_rooms_see_of_zones(ground: Ground) -> None:
+    sight = ZoneSight(ground.part, ground.state.units)
+    ground.part.put(circle())
+    ground.part.put(circle("z2", from_utc_ms=ground.bench.clock() + 3_600_000))
+    ground.at(0, 50)
+    ground.look()
+    assert [zone.id for zone in sight.all()] == ["z1"], "one to come is none yet"
+    assert (list(sight.inside("z1")), list(sight.unsure("z1"))) == ([0], [])
+    ground.part.end("z1", "Li", ground.bench.clock())
+    with pytest.raises(KeyError):
+        sight.inside("z1")
+
+
+def test_entry_control_is_told_when_a_danger_reaches_a_team(ground: Ground) -> None:
+    """500 m away, radius 100, growing 0.5 m/s, the unit stands: (500 − 100) / 0.5 s."""
+    sight = ZoneSight(ground.part, ground.state.units)
+    now = ground.bench.clock()
+    ground.part.put(circle(name="罐区", grows_mps=0.5, grows_from_utc_ms=now, grows_max_m=5_000))
+    ground.part.put(circle("z2", kind="cordon", grows_mps=9.0, grows_from_utc_ms=now, grows_max_m=5_000))
+    ground.part.put(circle("z3", radius_m=300))
+    ground.at(0, 500)
+    ground.look()
+    danger = sight.time_to_danger_s([0], ground.bench.clock())
+    assert danger is not None
+    assert danger == (pytest.approx(799, abs=2), "罐区"), "a cordon, and what does not grow, threaten nobody"
+    assert sight.time_to_danger_s([1], ground.bench.clock()) is None
