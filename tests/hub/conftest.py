@@ -14,11 +14,14 @@ import numpy as np
 import paho.mqtt.client as paho
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from starlette.types import ASGIApp
 
 from hub.api import app as api
-from hub.api.guard import Names
+from hub.api import entry_routes, order_routes, problems, rollcall_routes
+from hub.api.guard import Guard, Names, check_declared
+from hub.api.once import Once
 from hub.app import Hub
 from hub.identity.authority import Authority
 from hub.identity.commanders import Commanders
@@ -546,17 +549,23 @@ def device_at() -> Iterator[Callable[..., Device]]:
 
 
 @pytest.fixture
-def signed_in(state: HubState, new_browser: Callable[[], Browser]) -> Callable[..., Any]:
-    """Somebody at a browser of their own: asks for a path below /api/v1 with a JSON body of keywords."""
+def signed_in(state: HubState) -> Callable[..., Any]:
+    """Somebody at a browser of their own: asks for a path below /api/v1 with a JSON body of keywords. Only the routes
+    of entry control, roll-calls and orders are there, behind the real guard: the whole API takes longer to make than
+    such a test."""
+    app = FastAPI()
+    problems.install(app)
+    for routes in (entry_routes, rollcall_routes, order_routes):
+        app.include_router(routes.router(state), prefix="/api/v1")
+    once = Once(app, state.registry.answers, state.clock.now_ms, state.readers)
+    guard = Guard(app, Names("127.0.0.1", 8600, ()), check_declared(app.routes), state.sign_in, once)
 
-    def make(
-        name: str, role: Role, agency: str = "", team: str = "", sees: tuple[str, ...] | None = None
-    ) -> Any:
-        seen = sees if sees is not None else () if agency else ("*",)
-        state.sign_in.accounts.put(Person(name, role, agency, seen, team, ACTIVE), "test", 1)
+    def make(name: str, role: Role, agency: str = "", team: str = "") -> Any:
+        sees = () if agency else ("*",)
+        state.sign_in.accounts.put(Person(name, role, agency, sees, team, ACTIVE), "test", 1)
         began = state.sign_in.sign_in(state.sign_in.new_token(name))
         assert began is not None
-        browser = new_browser()
+        browser = Browser(guard)
         browser.jar.set("zhantu", began.cookie)
 
         def ask(method: str, path: str, **body: Any) -> httpx.Response:
