@@ -21,10 +21,11 @@ NONE = -(2**40)
 
 def flat(columns: Sequence[Sequence[int | None]]) -> I64:
     """One column out of the frames' own; `NONE` for what is absent."""
-    values = list(chain.from_iterable(columns))
-    if None in values:
-        values = [NONE if value is None else value for value in values]
-    return np.array(values, np.int64)
+    try:
+        return np.fromiter(chain.from_iterable(columns), np.int64)
+    except TypeError:  # there is an absent one
+        values = chain.from_iterable(columns)
+        return np.fromiter((NONE if value is None else value for value in values), np.int64)
 
 
 def ordered(slots: I64, rows: Rows) -> tuple[I64, Rows]:
