@@ -8,13 +8,18 @@ export class Dots {
   private image: ImageData | null = null
   private pixels = new Uint32Array(0)
 
-  constructor(private readonly stamps: readonly Stamp[]) {}
+  constructor(private readonly stamps: readonly Stamp[], readonly side: number) {}
 
-  /** Stamps of `side` pixels from the middle of cells of `atlas`. */
-  static from(atlas: HTMLCanvasElement, middles: readonly (readonly [number, number])[], side: number): Dots {
-    const g = atlas.getContext('2d')!
-    const half = side / 2
-    return new Dots(middles.map(([x, y]) => stampOf(new Uint32Array(g.getImageData(Math.round(x - half), Math.round(y - half), side, side).data.buffer), side)))
+  /** Stamps of `side` pixels, each from a square of `cut` pixels around the middle of a cell of `atlas`. */
+  static from(atlas: HTMLCanvasElement, middles: readonly (readonly [number, number])[], cut: number, side: number): Dots {
+    const canvas = document.createElement('canvas')
+    canvas.width = canvas.height = side
+    const g = canvas.getContext('2d', { willReadFrequently: true })!
+    return new Dots(middles.map(([x, y]) => {
+      g.clearRect(0, 0, side, side)
+      g.drawImage(atlas, x - cut / 2, y - cut / 2, cut, cut, 0, 0, side, side)
+      return stampOf(new Uint32Array(g.getImageData(0, 0, side, side).data.buffer), side)
+    }), side)
   }
 
   begin(g: CanvasRenderingContext2D): void {

@@ -31,6 +31,9 @@ const GLIDE_MS: readonly [number, number] = [50, 1_000]
 /** Lines below change slowly: trails follow, circles grow. In a crowd there are few of them. */
 const LINES_MS = 450
 const LINES_CROWDED_MS = 950
+/** Of so many units ages are looked at once a second when no picture came. */
+const LARGE = 4_000
+const LARGE_MS = 1_000
 
 export type Graphics = 'gl' | 'none' | 'lost'
 /** What a click meant: a unit, a unit far away, a stack that fanned out or closed, or nothing. */
@@ -64,6 +67,7 @@ export class Overlay {
   private moving = false
   private drawnView = ''
   private linesMono = -Infinity
+  private lookedMono = -Infinity
   /** As it was when this frame began: to ask the ground makes the page lay itself out. */
   private view: View
   private zoned: ZoneScene = { zones: [], signal: null, search: null, drawing: null, pointer: null }
@@ -165,8 +169,9 @@ export class Overlay {
     requestAnimationFrame(() => {
       this.waiting = false
       this.view = this.ground.view()
-      this.lookAgain()
-      this.draw(this.wordsWait)
+      const isDue = this.isLookDue()
+      if (isDue) this.lookAgain()
+      this.draw(this.wordsWait, isDue)
       this.wordsWait = false
       this.glide()
     })
@@ -235,7 +240,14 @@ export class Overlay {
     this.refresh()
   }
 
+  /** Of a large picture that is the same one, only time has passed: once a second is enough to see who became silent. */
+  private isLookDue(): boolean {
+    const { ticks, slots } = this.source
+    return ticks !== this.ticks || slots.length <= LARGE || this.linesMono === -Infinity || performance.now() - this.lookedMono >= LARGE_MS
+  }
+
   private lookAgain(): void {
+    this.lookedMono = performance.now()
     this.symbols.follow(devicePixelRatio)
     const { source } = this
     this.pace = retried(this.pace, performance.now())
@@ -316,11 +328,11 @@ export class Overlay {
     return { source: this.source, sight: this.sight, scene: this.now, cut: this.look.cut }
   }
 
-  private draw(words: boolean): void {
+  private draw(words: boolean, symbols = true): void {
     const { view } = this
     if (view.widthPx === 0 || view.heightPx === 0) return
     for (const canvas of [this.below, this.above]) fit(canvas, view)
-    this.symbols.draw(view, this.drawing(), this.part())
+    if (symbols) this.symbols.draw(view, this.drawing(), this.part())
     if (!words) return
     this.look.blinkOn = blinkOn()
     const isInView = (slot: number): boolean => this.sight.isInView(slot)

@@ -21,6 +21,9 @@ import { screenX, screenY, type View } from './view'
 /** By hand whole symbols are drawn for this many, dots for the rest. */
 const BY_HAND_MAX = 300
 const DOT_PX = 12
+/** Where there are more dots than this, they are smaller: they lie on each other, and each pixel costs. */
+const DENSE = 4_000
+const DENSE_DOT_PX = 10
 const SYMBOL_PX = 38
 const SELECTED_PX = 46
 const STAMPS: readonly Contact[] = ['online', 'stale', 'lost']
@@ -142,7 +145,8 @@ export class Symbols {
   private drawDots(g: CanvasRenderingContext2D, view: View, { sight, scene }: Drawn, without: ReadonlySet<number>): void {
     const { dpr } = this
     const middleOf = (cell: number): [number, number] => [((cell % COLUMNS) + 0.5) * CELL_PX * dpr, (Math.floor(cell / COLUMNS) + 0.5) * CELL_PX * dpr]
-    this.dots ??= Dots.from(this.atlas, STAMPS.map((contact) => middleOf(dotOf(contact))), Math.round(DOT_PX * dpr))
+    const side = Math.round((scene.shown > DENSE ? DENSE_DOT_PX : DOT_PX) * dpr)
+    if (this.dots?.side !== side) this.dots = Dots.from(this.atlas, STAMPS.map((contact) => middleOf(dotOf(contact))), DOT_PX * dpr, side)
     this.dots.begin(g)
     for (let i = 0; i < scene.order.length; i++) {
       const slot = scene.order[i]!
