@@ -20,6 +20,7 @@ import { merged, type Shown } from '../laws/alarms'
 import { contact, FLAG_SOS, isForgotten, state, type Contact, type State } from '../laws/contact'
 import { lineOf, type Line } from '../laws/line'
 import { nameOrder } from '../laws/order'
+import { Uplink } from '../laws/uplink'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
 
@@ -51,6 +52,7 @@ export const clock = new HubClock(() => performance.now())
 export const store = new Store()
 /** The last minutes, to look back at. */
 export const ring = new Ring()
+export const uplink = new Uplink()
 const alarms = new Alarms()
 const notices = new Notices()
 export const trailFetcher = new TrailFetcher(store, clock)
@@ -169,6 +171,7 @@ function take(message: FromHub): void {
       orders.value = []
       texts.value = []
       store.expectAll()
+      uplink.clear()
       trailsLost = true
       hello.value = message
       break
@@ -180,6 +183,7 @@ function take(message: FromHub): void {
     }
     case 'snap':
     case 'tick': {
+      uplink.heard(message.t, message.c, store.col.t_fix)
       const outdated = store.applyPicture(message)
       const pausedMs = performance.now() - pictureMono
       pictureMono = performance.now()
