@@ -2,7 +2,7 @@ import { encode as pack } from '@msgpack/msgpack'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { decode } from '../src/feed/decode'
 import { hubMsNow, packPicture } from '../src/feed/lastPicture'
-import type { Meta, Picture, UnitMeta } from '../src/feed/messages'
+import type { Meta, Picture } from '../src/feed/messages'
 import { HubClock } from '../src/feed/clock'
 import { Store } from '../src/feed/store'
 import { FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_SOS } from '../src/laws/contact'
@@ -11,7 +11,7 @@ import { fits, fitsAny } from '../src/laws/fuzzy'
 import { CATCH_UP_MS, lineOf, LIVE_MS, skewMs } from '../src/laws/line'
 import { matches } from '../src/laws/order'
 import { initials } from '../src/laws/pinyin'
-import { secondsText, uplinkMs } from '../src/laws/uplink'
+import { secondsText, Uplink } from '../src/laws/uplink'
 import { clockText, metresText, positionText, speedText } from '../src/laws/words'
 import { bin } from './makeExample'
 
@@ -36,19 +36,23 @@ describe('what may be said of the picture', () => {
 })
 
 describe('the uplink', () => {
-  const meta = (reported = false) => ({ ...(reported && { reported: { source: 'ais', by: 'x' } }) }) as UnitMeta
-  const col = (delays: number[], flags = delays.map(() => 0), silent = 0) => ({
-    t_rx: Float64Array.from(delays, () => T - silent), t_fix: Float64Array.from(delays, (ms) => T - silent - ms), flags: Uint16Array.from(flags),
+  const rows = (delays: number[], flags = 0) => ({
+    slot: Uint32Array.from(delays, (_, i) => i), t_rx: delays.map(() => T), t_fix: delays.map((ms) => T - ms), flags: delays.map(() => flags),
   })
-  const slots = (n: number) => Array.from({ length: n }, (_, i) => i)
-  it('is that of the middle unit', () => expect(uplinkMs(col([300, 900, 26_000, 1_200, 400]), slots(5), () => meta(), T)).toBe(900))
-  it('counts nobody who is silent, reported, has no position, or an unproven clock', () => {
-    expect(uplinkMs(col([300], [0], 31_000), [0], () => meta(), T)).toBeNaN()
-    expect(uplinkMs(col([300]), [0], () => meta(true), T)).toBeNaN()
-    expect(uplinkMs(col([NaN]), [0], () => meta(), T)).toBeNaN()
-    expect(uplinkMs(col([300], [FLAG_CLOCK_UNPROVEN]), [0], () => meta(), T)).toBeNaN()
+  const before = (n: number, t_fix: number) => new Float64Array(n).fill(t_fix)
+  const heard = (delays: number[], t_fix = T - 60_000, flags = 0) => {
+    const link = new Uplink()
+    link.heard(T, rows(delays, flags), before(delays.length, t_fix))
+    return link
+  }
+  it('is that of the middle position that came', () => expect(heard([300, 900, 26_000, 1_200, 400]).medianMs(T + 1_000)).toBe(900))
+  it('a row without a newer position says nothing, nor a first one, nor an unproven clock', () => {
+    expect(heard([16_000], T - 16_000).medianMs(T)).toBeNaN()
+    expect(heard([300], NaN).medianMs(T)).toBeNaN()
+    expect(heard([300], T - 60_000, FLAG_CLOCK_UNPROVEN).medianMs(T)).toBeNaN()
   })
-  it('never is negative, because a clock runs ahead', () => expect(uplinkMs(col([-400]), [0], () => meta(), T)).toBe(0))
+  it('is of the last half minute', () => expect(heard([300]).medianMs(T + 30_000)).toBeNaN())
+  it('never is negative, because a clock runs ahead', () => expect(heard([-400]).medianMs(T)).toBe(0))
   it('in words', () => expect([1_240, 9_960, 12_400].map(secondsText)).toEqual(['1.2', '10', '12']))
 })
 

@@ -20,6 +20,7 @@ import { say, t as word } from '../i18n'
 import { merged, type Shown } from '../laws/alarms'
 import { contact, type Contact } from '../laws/contact'
 import { lineOf, type Line } from '../laws/line'
+import { Uplink } from '../laws/uplink'
 import { clearGround, takeGround } from './ground'
 import { clearReadiness, takeReadiness } from './readiness'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
@@ -41,6 +42,7 @@ export const clock = new HubClock(() => performance.now())
 export const store = new Store()
 /** The last minutes, to look back at. */
 export const ring = new Ring()
+export const uplink = new Uplink()
 const alarms = new Alarms()
 const notices = new Notices()
 export const trailFetcher = new TrailFetcher(store, clock)
@@ -163,6 +165,7 @@ function take(message: FromHub): void {
       orders.value = []
       texts.value = []
       store.expectAll()
+      uplink.clear()
       trailsLost = true
       hello.value = message
       break
@@ -173,6 +176,7 @@ function take(message: FromHub): void {
     }
     case 'snap':
     case 'tick': {
+      uplink.heard(message.t, message.c, store.col.t_fix)
       const outdated = store.applyPicture(message)
       const pausedMs = performance.now() - pictureMono
       pictureMono = performance.now()

@@ -1,33 +1,45 @@
-/** How long rows are on their way from the field to the hub, and pictures from the hub to this screen. Pure. */
-import type { UnitMeta } from '../feed/messages'
+/**
+ * How long positions are on their way from the field to the hub. Pure but for what it remembers.
+ *
+ * Enters: each picture before it is applied. A row whose position is newer than the one before has just come, so the hub's
+ * time of it less the time of the position is how long it took; any other row says nothing of that. Bound: SAMPLES_MAX.
+ */
 import { FLAG_CLOCK_UNPROVEN } from './contact'
 
-/** A unit that was not heard for longer says nothing of how the link is now. */
-const HEARD_MS = 30_000
-const UNITS_MAX = 2_000
+/** What came before that says nothing of how the link is now. */
+const WINDOW_MS = 30_000
+const SAMPLES_MAX = 512
 /** Less than this is what every network does. */
 export const LATE_MS = 1_500
 /** Pictures further apart than this are worth a word: units are seen to jump. */
 export const SPARSE_MS = 1_200
 
-interface Times { t_rx: Float64Array; t_fix: Float64Array; flags: Uint16Array }
+interface Rows { slot: Uint32Array; t_fix?: ArrayLike<number>; t_rx?: ArrayLike<number>; flags?: ArrayLike<number> }
 
-/**
- * Half of the units that are heard had their newest position at the hub within so many ms; NaN when nobody is heard. The
- * middle one, because a row without a position makes one unit look slow. Units of others, and clocks that nobody proved,
- * are left out.
- */
-export function uplinkMs(col: Times, slots: readonly number[], meta: (slot: number) => UnitMeta | undefined, now: number): number {
-  const delays: number[] = []
-  for (const slot of slots) {
-    const delay = col.t_rx[slot]! - col.t_fix[slot]!
-    if (!(now - col.t_rx[slot]! < HEARD_MS) || Number.isNaN(delay) || delay > HEARD_MS || (col.flags[slot]! & FLAG_CLOCK_UNPROVEN) !== 0) continue
-    if (meta(slot)?.reported) continue
-    delays.push(Math.max(0, delay))
-    if (delays.length === UNITS_MAX) break
+export class Uplink {
+  private samples: { t: number; delayMs: number }[] = []
+
+  clear(): void {
+    this.samples = []
   }
-  delays.sort((a, b) => a - b)
-  return delays.length === 0 ? NaN : delays[Math.floor((delays.length - 1) / 2)]!
+
+  /** `t`: hub ms of the picture. `before`: positions' times as they stand; clocks that nobody proved are left out. */
+  heard(t: number, { slot, t_fix, t_rx, flags }: Rows, before: Float64Array): void {
+    if (!t_fix || !t_rx) return
+    for (let i = 0; i < slot.length; i++) {
+      const known = before[slot[i]!]
+      // Of a first position it is not known when it came.
+      if (known === undefined || !(t_fix[i]! > known) || ((flags?.[i] ?? 0) & FLAG_CLOCK_UNPROVEN) !== 0) continue
+      this.samples.push({ t, delayMs: Math.max(0, t_rx[i]! - t_fix[i]!) })
+    }
+    if (this.samples.length > SAMPLES_MAX) this.samples.splice(0, this.samples.length - SAMPLES_MAX)
+  }
+
+  /** Half of the positions of the last WINDOW_MS took no longer; NaN when none came. */
+  medianMs(now: number): number {
+    const delays = this.samples.filter(({ t }) => now - t < WINDOW_MS).map(({ delayMs }) => delayMs).sort((a, b) => a - b)
+    return delays.length === 0 ? NaN : delays[Math.floor((delays.length - 1) / 2)]!
+  }
 }
 
 /** 1240 -> "1.2", 12400 -> "12". */

@@ -1,28 +1,18 @@
 /** In the bar, in words: how long rows take from the field, how many are lost, and whatever makes this screen less than it seems. */
 import { computed } from '@preact/signals'
-import { clock, counts, line, link, pulse, store } from '../app/core'
+import { clock, counts, line, link, pulse, uplink } from '../app/core'
 import { lang, t } from '../i18n'
 import { skewMs } from '../laws/line'
-import { LATE_MS, secondsText, SPARSE_MS, uplinkMs } from '../laws/uplink'
+import { LATE_MS, secondsText, SPARSE_MS } from '../laws/uplink'
 import { ageText } from '../laws/words'
 
 /** A broker that is connected and brings nothing for so long may be hanging. */
 const QUIET_S = 8
-/** Looking at the delay of each unit costs more than a pulse should. */
-const EVERY_PULSES = 4
-
-let seen = { at: -Infinity, ms: NaN }
-
-function uplink(beat: number): number {
-  if (beat - seen.at >= EVERY_PULSES) seen = { at: beat, ms: uplinkMs(store.col, store.slots, (slot) => store.meta(slot), clock.now()) }
-  return seen.ms
-}
-
 interface Word { words: string; bad: boolean; title?: string }
 
 /** What is wrong comes first; on a narrow bar only that is left. */
 const said = computed<Word[]>(() => {
-  const beat = pulse.value
+  void pulse.value
   const now = clock.now()
   void lang.value
   if (line.value !== 'live') return []
@@ -38,7 +28,7 @@ const said = computed<Word[]>(() => {
   if (told && told.refused > 0) warn(t('refused', { n: told.refused }))
   const ahead = skewMs(Date.now(), now)
   if (ahead !== 0) warn(t(ahead > 0 ? 'clock_ahead' : 'clock_behind', { age: ageText(Math.abs(ahead) / 1000) }))
-  const ms = uplink(beat)
+  const ms = uplink.medianMs(now)
   if (counts.value.online + counts.value.stale > 0) out.push({ words: Number.isNaN(ms) ? t('uplink_none') : t('uplink', { s: secondsText(ms) }), bad: false, title: t('uplink_title') })
   out.push({ words: counts.value.lost > 0 ? t('lost_n', { n: counts.value.lost }) : t('lost_0'), bad: false })
   return out
