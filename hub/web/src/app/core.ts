@@ -25,6 +25,7 @@ import { clearGround, takeGround } from './ground'
 import { clearReadiness, takeReadiness } from './readiness'
 import { clearSafety, takeSafety, toldAlarms } from './safety'
 import { TrailFetcher } from './trailFetcher'
+import { clearVehicles, takeVehicle } from './vehicles'
 
 const PULSE_MS = 250
 /** After a pause as long as this, trails have a hole that only the hub's log can fill. */
@@ -158,6 +159,7 @@ function take(message: FromHub): void {
       notices.clear()
       clearSafety()
       clearReadiness()
+      clearVehicles()
       clearGround()
       commanders.value = NOBODY
       allClears.value = []
@@ -225,6 +227,12 @@ function take(message: FromHub): void {
     case 'bye':
       byeWhy.value = message.why
       if (message.why === 'signed_out') refuse('signed_out')
+      break
+    case 'inside':
+      store.applyInside(message)
+      break
+    case 'vehicle':
+      takeVehicle(message)
       break
     case 'camera':
     case 'net':

@@ -14,6 +14,7 @@ import {
 } from './messages'
 import { FeedError, isRecord, needed, number, orNull, text, type Raw } from './raw'
 import { decodeReadiness } from './readiness'
+import { decodeWhereabouts } from './whereabouts'
 import { decodeSafety } from './decodeSafety'
 import { decodeGround } from './ground'
 
@@ -51,7 +52,7 @@ export function decode(bytes: ArrayBuffer | Uint8Array): FromHub | null {
     case 'receipts': return { k: 'receipts', seq: needed(message.seq, 'receipts.seq'), targets: targets(message.targets) } satisfies ReceiptsMessage
     case 'text': return textUp(message)
     case 'bye': return { k: 'bye', why: text(message.why) } satisfies Bye
-    default: return decodeGround(message) ?? decodeSafety(message) ?? decodeReadiness(message)
+    default: return decodeGround(message) ?? decodeSafety(message) ?? decodeReadiness(message) ?? decodeWhereabouts(message)
   }
 }
 

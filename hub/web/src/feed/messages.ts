@@ -2,6 +2,7 @@
  * The messages of docs/feed.md as types. Nothing here does anything: `decode.ts` makes them from bytes.
  */
 import type { ReadinessMessage } from './readiness'
+import type { WhereaboutsMessage } from './whereabouts'
 import type { GroundMessage } from './ground'
 import type { SafetyMessage } from './safety'
 
@@ -170,7 +171,7 @@ export interface TextMessage { k: 'text'; id: string; unit: string; slot: number
 
 export type FromHub =
   | Hello | Meta | Picture | FeedEvent | Link | Bye | Gone | Notice | Commanders | AllClear | SaidMessage | OrderMessage | ReceiptsMessage
-  | TextMessage | SafetyMessage | ReadinessMessage | GroundMessage
+  | TextMessage | SafetyMessage | ReadinessMessage | GroundMessage | WhereaboutsMessage
 export type ToHub =
   | { k: 'resume'; seq: number } | { k: 'pause' } | { k: 'go' }
   /** Alarms that stand on this screen before somebody's eyes; whether this browser makes sound. */

@@ -6,6 +6,7 @@
  */
 import { COLUMN_TYPES, type ColumnArray, type ColumnName, type Meta, type Picture, type UnitMeta } from './messages'
 import { Trails } from './trails'
+import type { InsideMessage } from './whereabouts'
 import { FeedError } from './decode'
 
 const SLOTS_MAX = 262_144
@@ -58,6 +59,8 @@ export class Store {
   named = 0
   /** Whether the last picture changed a flag: that is told at once. */
   flagged = false
+  /** Who is inside or underground, as the hub tells beside the names. */
+  private insides = new Map<number, Pick<UnitMeta, 'floor' | 'entry'>>()
   private metas: (UnitMeta | undefined)[] = []
   private slotById = new Map<string, number>()
   private rows = GROW
@@ -83,9 +86,19 @@ export class Store {
     for (const unit of message.units) {
       this.makeRoom(unit.slot)
       if (!this.metas[unit.slot]) this.slots.push(unit.slot)
-      this.metas[unit.slot] = unit
+      this.metas[unit.slot] = { ...unit, ...this.insides.get(unit.slot) }
       this.slotById.set(unit.id, unit.slot)
     }
+  }
+
+  applyInside({ slot, state, floor, entry }: InsideMessage): void {
+    const before = this.metas[slot]
+    if (!before) return
+    const { floor: _floor, entry: _entry, ...plain } = before
+    const where = state === 'out' ? {} : { ...(floor !== null && { floor }), ...(entry && { entry }) }
+    this.insides.set(slot, where)
+    this.metas[slot] = { ...plain, ...where }
+    this.named += 1
   }
 
   /** Units that may not be seen any more: nothing of them stays. Their slots are never given to others. */
@@ -94,6 +107,7 @@ export class Store {
       const meta = this.metas[slot]
       if (!meta) continue
       this.metas[slot] = undefined
+      this.insides.delete(slot)
       this.slotById.delete(meta.id)
       this.trails.forget(slot)
       const empty = table(1)
@@ -134,6 +148,7 @@ export class Store {
 
   private forget(): void {
     this.metas = []
+    this.insides.clear()
     this.slots = []
     this.slotById.clear()
     this.trails.clear()

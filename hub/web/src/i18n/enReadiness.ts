@@ -36,6 +36,8 @@ export const enReadiness: Record<keyof typeof zhReadiness, string> = {
   buddy: 'Buddy',
   buddy_far: '{name} · {m} · {age} ago',
   buddy_none: 'nobody of the team has a known position',
+  inside_short: 'inside',
+  outlier: 'The newest fix does not fit its way: the circle is widened',
   inside_for: 'Entered',
   inside_since: 'at {t}, inside for {age}',
   curves_axis: '{from} — {to}',

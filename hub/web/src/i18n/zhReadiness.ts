@@ -34,6 +34,8 @@ export const zhReadiness = {
   buddy: '同伴',
   buddy_far: '{name} · {m} · {age} 前',
   buddy_none: '没有位置已知的同队队员',
+  inside_short: '在内',
+  outlier: '最新定位与行进不符，圈已放大',
   inside_for: '进入',
   inside_since: '{t} 进入，已 {age}',
   curves_axis: '{from} — {to}',

@@ -21,6 +21,10 @@ export const FLAG_BODY = 64
 export const FLAG_DEVICE = 128
 /** The newest position is a report by dead reckoning: silence says that all is as predicted. */
 export const FLAG_RECKONED = 256
+/** The newest fix does not fit the way of the unit: its circle reaches to where it was expected. */
+export const FLAG_OUTLIER = 512
+/** The receiver gave none: speed and course are those of the unit's track. */
+export const FLAG_TRACKED = 1024
 
 /** A thing that only others report leaves the picture when nobody has heard it for a day. */
 export const REPORTED_SHOWN_MS = 86_400_000

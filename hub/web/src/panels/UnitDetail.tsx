@@ -6,7 +6,7 @@ import { mayPhysiology } from '../app/session'
 import { ABSENT } from '../feed/messages'
 import type { Series, Value } from '../api/http'
 import { t, type Key } from '../i18n'
-import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_QUARANTINED, FLAG_RECKONED, FLAG_SOS, state } from '../laws/contact'
+import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_DEVICE, FLAG_GAS, FLAG_LOW_AIR, FLAG_MAN_DOWN, FLAG_OUTLIER, FLAG_QUARANTINED, FLAG_RECKONED, FLAG_SOS, state } from '../laws/contact'
 import { boundM } from '../laws/reckon'
 import { ACCURACY_UNKNOWN_M, doubtM, MOTIONS } from '../laws/doubt'
 import { placeText } from '../app/ground'
@@ -103,6 +103,7 @@ function Position({ slot }: { slot: number }) {
       )}
       {reckoned && <p class="doubt">{t('reckoned')}</p>}
       {unproven && <p class="warn">{t('clock_unproven')}</p>}
+      {(flags[slot]! & FLAG_OUTLIER) !== 0 && <p class="warn">{t('outlier')}</p>}
       {(flags[slot]! & FLAG_QUARANTINED) !== 0 && <p class="warn">{t('quarantined')}</p>}
     </div>
   )

@@ -9,10 +9,12 @@ import { listOpen, query, searchBox } from '../app/listState'
 import { pane } from '../app/pane'
 import { pick, showUnit } from '../app/show'
 import { chosen, scope } from '../app/targets'
-import { t } from '../i18n'
+import { lang, t } from '../i18n'
 import { ageS, FLAG_BODY, FLAG_CLOCK_UNPROVEN, FLAG_GAS, FLAG_LOW_AIR } from '../laws/contact'
 import { matches, teams } from '../laws/order'
 import { ageText } from '../laws/words'
+import { floorText, isInside } from '../laws/inside'
+import { vehicles } from '../app/vehicles'
 import { MySquad } from './MySquad'
 import { reportedWords } from './reported'
 import { StateSign, UnitSign } from './signs'
@@ -20,6 +22,16 @@ import { StateSign, UnitSign } from './signs'
 const ROW_PX = 56
 const HEAD_PX = 36
 const SPARE_PX = 200
+
+const isDanger = ({ state }: Unit): boolean => state === 'sos' || state === 'mandown'
+/** Teams that show nobody but who is in danger. A search opens them all. */
+const folded = signal<ReadonlySet<string>>(new Set())
+
+function fold(team: string): void {
+  const next = new Set(folded.peek())
+  if (!next.delete(team)) next.add(team)
+  folded.value = next
+}
 
 type Line = { top: number; team: string; units: Unit[] } | { top: number; unit: Unit }
 
@@ -34,7 +46,8 @@ const lines = computed(() => {
   for (const team of teams(found.value)) {
     list.push({ top, team: team.name, units: team.units })
     top += HEAD_PX
-    for (const unit of team.units) {
+    const closed = folded.value.has(team.name) && query.value.trim() === ''
+    for (const unit of closed ? team.units.filter(isDanger) : team.units) {
       list.push({ top, unit })
       top += ROW_PX
     }
@@ -95,13 +108,14 @@ function Rows() {
 
 function Head({ top, team, units }: { top: number; team: string; units: Unit[] }) {
   // What others report is nobody's team: there is nobody of it to be online.
-  if (units[0]?.reported) return <div class="head" role="presentation" style={{ transform: `translateY(${top}px)` }}><span>{team}</span><span class="of">{units.length}</span></div>
+  const reported = units[0]?.reported === true
   const well = units.filter(({ state }) => state === 'online').length
+  const closed = folded.value.has(team)
   return (
-    <div class="head" role="presentation" style={{ transform: `translateY(${top}px)` }}>
-      <span>{team || t('no_team')}</span>
-      <span class="of">{t(onlineWord())} {well}/{units.length}</span>
-    </div>
+    <button class="head" data-testid="team-head" aria-expanded={!closed} style={{ transform: `translateY(${top}px)` }} onClick={() => fold(team)}>
+      <span><i aria-hidden="true">{closed ? '▸' : '▾'}</i> {reported ? team : team || t('no_team')}</span>
+      <span class="of">{reported ? units.length : `${t(onlineWord())} ${well}/${units.length}`}</span>
+    </button>
   )
 }
 
@@ -111,7 +125,8 @@ function Row({ unit, top, selected, place, size }: { unit: Unit; top: number; se
   if (!meta) return null
   const flags = store.col.flags[unit.slot]!
   const age = ageS(clock.now(), store.col.t_fix[unit.slot]!)
-  const danger = unit.state === 'sos' || unit.state === 'mandown'
+  const danger = isDanger(unit)
+  const vehicle = vehicles.value.get(unit.slot)
   const said = unit.state === 'sos' ? 'sos_short' : unit.state === 'online' ? onlineWord() : unit.state
   return (
     <div
@@ -123,6 +138,8 @@ function Row({ unit, top, selected, place, size }: { unit: Unit; top: number; se
       <span class="callsign">{unit.callsign}</span>
       <span class="says">
         {unit.reported ? <>{reportedWords(meta)}{unit.contact !== 'online' && <> · {t(unit.contact)}</>}</> : <><StateSign state={unit.state} />{t(said)}</>}
+        {vehicle && <> · {lang.value === 'zh' ? vehicle.zh : vehicle.en}</>}
+        {isInside(meta.entry, store.col.t_fix[unit.slot]!) && <> · {floorText(meta.floor) || t('inside_short')}</>}
         {danger && unit.contact !== 'online' && <> · <StateSign state={unit.contact} />{t(unit.contact)}</>}
         {flags & FLAG_GAS ? <> · <StateSign state="gas" />{t('gas')}</> : null}
         {flags & FLAG_LOW_AIR ? <> · <StateSign state="lowair" />{t('lowair')}</> : null}
