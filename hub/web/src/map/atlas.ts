@@ -147,7 +147,8 @@ function dot(g: CanvasRenderingContext2D, contact: Contact, c: SymbolColours): v
   g.setLineDash(contact === 'lost' ? [2, 1.6] : [])
   g.fillStyle = contact === 'online' ? c.full : c.hollow
   g.fill(path)
-  g.strokeStyle = contact === 'online' ? c.edge : c.line
+  // No edge of another colour: where many lie on each other, edges would be all that is seen.
+  g.strokeStyle = contact === 'online' ? c.full : c.line
   g.lineWidth = 1.5
   g.stroke(path)
   if (contact === 'stale') {
