@@ -75,16 +75,18 @@ class Roster:
         self._units = units
         self._rows: list[UnitRow] = []
         self._masks: dict[Who, Flags] = {}
+        self._limits: dict[int, tuple[int, int]] = {}
         self.lost_ms: F64 = np.zeros(0)
         self.registered: Flags = np.zeros(0, np.bool_)
 
     def look(self) -> None:
-        """Whether anybody is new or called otherwise."""
-        if self._rows == self._units.rows:
+        """Whether anybody is new or called otherwise, or reports by another rhythm (`hub.live.contact`)."""
+        units = self._units
+        if self._rows == units.rows and self._limits == units.limits:
             return
-        self._rows = list(self._units.rows)
+        self._rows, self._limits = list(units.rows), dict(units.limits)
         self._masks.clear()
-        self.lost_ms = np.array([1000.0 * row.lost_s for row in self._rows])
+        self.lost_ms = np.array([1000.0 * units.limits_of(slot)[1] for slot in range(len(units.rows))])
         is_reported = self._units.is_reported
         self.registered = np.array([not is_reported(slot) for slot in range(len(self._rows))], np.bool_)
 
