@@ -8,6 +8,7 @@ import { answerTop } from './alarmActs'
 import { openAlarms, roster, select, selectedId, store } from './core'
 import { drawing, stopDrawing } from './drawing'
 import { listOpen, query, searchBox } from './listState'
+import { toggleMapWindow } from './ground'
 import { stepBack, toggleFollow, toggleRings } from './mapState'
 import { openPane, pane, togglePane } from './pane'
 import { tabs } from './parts'
@@ -42,8 +43,9 @@ export const COMMANDS: readonly Command[] = [
   { id: 'safety', name: 'cmd_safety', key: 's', when: () => tabs().length > 0, run: () => togglePane('safety') },
   { id: 'links', name: 'links_board', key: 'k', run: () => togglePane('links') },
   { id: 'command', name: 'cmd_command', key: 'c', when: () => may('order'), run: () => togglePane('command') },
-  { id: 'follow', name: 'map_follow', key: 'f', run: toggleFollow },
-  { id: 'rings', name: 'map_rings', key: 'q', run: toggleRings },
+  { id: 'follow', name: 'cmd_follow', key: 'f', run: toggleFollow },
+  { id: 'rings', name: 'cmd_rings', key: 'q', run: toggleRings },
+  { id: 'map', name: 'cmd_map', key: 'm', run: toggleMapWindow },
   { id: 'all', name: 'cmd_all', key: '0', run: showAll },
   { id: 'rewind', name: 'cmd_rewind', key: '[', run: () => rewind() },
   { id: 'forward', name: 'cmd_forward', key: ']', run: () => rewind(30_000) },

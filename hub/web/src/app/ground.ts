@@ -81,6 +81,10 @@ export type MapTab = (typeof TABS)[number]
 /** The window of the map's tools. */
 export const mapTab = signal<MapTab | null>(null)
 
+export function toggleMapWindow(): void {
+  mapTab.value = mapTab.peek() === null ? 'layers' : null
+}
+
 /** What the tools hang into the map once they are loaded. `click` says whether it took the click. */
 export const hooks: { click: (at: Position, x: number, y: number) => boolean; hover: (at: Position | null) => void; busy: () => boolean } = {
   click: () => false, hover: () => undefined, busy: () => false,

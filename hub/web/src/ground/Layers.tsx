@@ -108,6 +108,7 @@ function Overlays() {
   return (
     <>
       <LayerRow name="drawings" title={`${t('layer_drawings')} ${t('n_of_them', { n: drawings.value.length })}`} about={`${from}${since} · ${WGS84()}`} />
+      <LayerRow name="trails" title={t('layer_trails')} about={`${from} · ${WGS84()}`} />
       {has('zones') && <LayerRow name="zones" title={`${t('layer_zones')} ${t('n_of_them', { n: zones.value.length })}`} about={`${from} · ${WGS84()}`} />}
       {plans.value.filter(({ placed }) => placed).map((plan) => (
         <LayerRow

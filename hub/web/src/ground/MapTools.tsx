@@ -52,10 +52,7 @@ function Pointer() {
   return <button class="map-at" data-testid="map-at" data-lon={at[0].toFixed(7)} data-lat={at[1].toFixed(7)} title={t('copy_place')} aria-label={`${t('place_here')} ${words}`} onClick={() => void navigator.clipboard?.writeText(words)}>{words}</button>
 }
 
-function closeWindow(): void {
-  stop()
-  mapTab.value = null
-}
+const closeWindow = (): void => void (mapTab.value = null)
 
 export const mount: Mount = (ground, box) => {
   mounted.ground = ground
@@ -76,7 +73,8 @@ export const mount: Mount = (ground, box) => {
     pointerAt.value = at
     if (hand.peek()) ahead.value = at
   }
-  const stops = [showParts(ground), showNote(), listen(), dropTarget(box), () => clearInterval(timer), () => plots.close()]
+  // A closed window draws nothing on.
+  const stops = [effect(() => void (mapTab.value === null && stop())), showParts(ground), showNote(), listen(), dropTarget(box), () => clearInterval(timer), () => plots.close()]
   return () => stops.forEach((one) => one())
 }
 
@@ -106,7 +104,7 @@ function listen(): () => void {
   const down = (event: KeyboardEvent): void => {
     const typing = event.target instanceof HTMLElement && event.target.matches(TYPED)
     const key = event.key.toLowerCase()
-    const took = (event.ctrlKey || event.metaKey) ? !typing && turned(key, event.shiftKey) : plainKey(event.key, key, typing, event.target)
+    const took = (event.ctrlKey || event.metaKey) ? !typing && turned(key, event.shiftKey) : plainKey(event.key, typing, event.target)
     if (!took) return
     event.preventDefault()
     event.stopPropagation()
@@ -130,10 +128,10 @@ function byKey(act: () => Promise<void>): void {
   })
 }
 
-function plainKey(name: string, key: string, typing: boolean, target: EventTarget | null): boolean {
+function plainKey(name: string, typing: boolean, target: EventTarget | null): boolean {
   if (name === 'Escape' && (hand.peek() || mapTab.peek() !== null)) {
     if (hand.peek()) stop()
-    else mapTab.value = null
+    else closeWindow()
     return true
   }
   if (drawing.peek()) return false
@@ -146,10 +144,7 @@ function plainKey(name: string, key: string, typing: boolean, target: EventTarge
     undoPoint()
     return true
   }
-  if (key !== 'm') return false
-  if (mapTab.peek() === null) mapTab.value = 'layers'
-  else closeWindow()
-  return true
+  return false
 }
 
 function dropTarget(box: HTMLElement): () => void {

@@ -38,6 +38,7 @@ export const enGround: Record<keyof typeof zhGround, string> = {
   angle_mil6400: 'mils (6400)',
   layer_drawings: 'Drawings',
   layer_plans: 'Plans',
+  layer_trails: 'Trails (that of the selected unit stays)',
   layer_zones: 'Zones',
   layer_files: 'Dropped files',
   n_of_them: '{n}',

@@ -1,6 +1,9 @@
 import type { zhShell } from './zhShell'
 
 export const enShell: Record<keyof typeof zhShell, string> = {
+  cmd_follow: 'Follow the selected unit',
+  cmd_rings: 'Range rings around the selected unit',
+  cmd_map: 'Layers and tools of the map',
   skip_to_alarms: 'Skip to alarms',
   skip_to_list: 'Skip to the list of units',
   rail_label: 'What can be opened',

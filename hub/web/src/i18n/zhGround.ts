@@ -36,6 +36,7 @@ export const zhGround = {
   angle_mil6400: '密位（6400）',
   layer_drawings: '标绘',
   layer_plans: '平面图',
+  layer_trails: '轨迹（所选单位的总在）',
   layer_zones: '区域',
   layer_files: '拖入的文件',
   n_of_them: '{n} 个',

@@ -1,5 +1,8 @@
 /** Words of bar, time conductor, palette, settings, phone and offline, as `zh.ts`. */
 export const zhShell = {
+  cmd_follow: '跟随所选单位',
+  cmd_rings: '所选单位的距离圈',
+  cmd_map: '图层与地图工具',
   skip_to_alarms: '跳到警报',
   skip_to_list: '跳到单位列表',
   rail_label: '可打开的面板',

@@ -10,6 +10,9 @@ export interface Look {
   answered: ReadonlySet<number>
   /** Range rings around the selected unit. */
   rings: boolean
+  /** Lines of degrees, where no base map and no other grid says how the map moves; trails, but for that of the selected unit. */
+  grid: boolean
+  trails: boolean
   /** Rings of danger around a sign that stands in a row of signs. */
   small?: boolean
 }

@@ -79,7 +79,7 @@ export class Overlay {
     const middle = this.layer('middle')
     const flat = this.layer('flat')
     this.above = this.layer('above')
-    this.look = { theme, cut: false, blinkOn: true, answered: new Set(), rings: false }
+    this.look = { theme, cut: false, blinkOn: true, answered: new Set(), rings: false, grid: true, trails: true }
     this.symbols = new Symbols(middle, flat, theme, () => this.refresh())
     this.say(this.symbols.byCard ? 'gl' : 'none')
     // A lost context, of the symbols or of the ground, draws nothing and says nothing: the map would look live without them.
@@ -143,8 +143,8 @@ export class Overlay {
     this.refresh()
   }
 
-  setLook(part: Partial<Pick<Look, 'answered' | 'cut' | 'rings'>>): void {
-    const other = part.cut !== this.look.cut || part.rings !== this.look.rings
+  setLook(part: Pick<Look, 'answered' | 'cut' | 'rings' | 'grid' | 'trails'>): void {
+    const other = (['cut', 'rings', 'grid', 'trails'] as const).some((name) => part[name] !== this.look[name])
     this.look = { ...this.look, ...part }
     if (other) this.refresh()
     else this.speak()

@@ -23,10 +23,10 @@ const GRID_PX_MIN = 160
 const GRID_STEPS = [10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002]
 
 export function drawBelow(g: CanvasRenderingContext2D, view: View, now: Scene, isInView: (slot: number) => boolean, trails: PictureSource['trails'], look: Look): void {
-  drawGrid(g, view, look)
+  if (look.grid) drawGrid(g, view, look)
   const shown = now.marks.filter((mark) => isInView(mark.slot) || mark.selected)
   const ink = look.cut ? GREY : INKS[look.theme].trail
-  if (shown.length <= TRAILS_MAX) {
+  if (look.trails && shown.length <= TRAILS_MAX) {
     for (const mark of shown) if (!mark.selected) drawTrail(g, view, trails.get(mark.slot), mark, now.at, ink, TRAIL_FADE_S, 1.5)
   }
   for (const mark of shown) {

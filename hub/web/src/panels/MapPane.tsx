@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { line, openAlarms, pictured, pulse, roster, select, selectedId, store, trailFetcher } from '../app/core'
 import { showDiagnostics } from '../app/diagnostics'
 import { addPoint, drawing, pointer } from '../app/drawing'
-import { hooks, isOff, mapNote, mapTab, type Mount } from '../app/ground'
+import { hooks, isOff, mapNote, mapTab, prefs, type Mount } from '../app/ground'
 import { layers } from '../app/layers'
 import { addSelected, following, graphics, hovered, livePicture, picture, rings, selection, setCloseFan, tasked, toggleSelected } from '../app/mapState'
 import { zones } from '../app/safety'
@@ -112,7 +112,7 @@ function wire(box: HTMLElement, groundBox: HTMLElement): () => void {
       void pulse.value
       const id = selectedId.value
       void pastBeat.value
-      overlay.setLook({ cut: line.value !== 'live' && picture.value === livePicture, answered: answered(), rings: rings.value })
+      overlay.setLook({ cut: line.value !== 'live' && picture.value === livePicture, answered: answered(), rings: rings.value, grid: prefs.value.base === '' && !prefs.value.grid, trails: !isOff('trails') })
       overlay.setMarked({ selected: id === null ? undefined : store.slotOf(id), chosen: slotsOf(selection.value), tasked: slotsOf(tasked.value) })
     }),
     source.subscribe((now) => overlay.setSource(now)),
