@@ -410,6 +410,30 @@ def _settings(name: str, made: Any) -> list[str]:
     return lines + tables
 
 
+def keys(language: str) -> str:
+    """The commands of the screen that have a key, out of its own table and words."""
+    web = ROOT / "hub/web/src"
+    words = dict(
+        re.findall(
+            r"^  (\w+): '((?:[^'\\]|\\.)*)',$",
+            "\n".join(path.read_text(encoding="utf-8") for path in sorted(web.glob(f"i18n/{language}*.ts"))),
+            re.MULTILINE,
+        )
+    )
+    table = re.findall(
+        r"^  \{ id: '[\w-]+', name: '(\w+)', key: '([^']+)'(, ctrl: true)?",
+        (web / "app/commands.ts").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    named = {" ": {"zh": "空格", "en": "space"}[language], "Escape": "Esc"}
+    head = {"zh": "| 键 | 作用 |", "en": "| key | does |"}[language]
+    lines = [head, "|---|---|"]
+    for name, key, ctrl in table:
+        shown = named.get(key, key.upper() if len(key) == 1 else key)
+        lines.append(f"| `{'Ctrl ' if ctrl else ''}{shown}` | {words[name]} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "numbers": numbers, "fields": fields, "reasons": reasons, "frames": frames, "narrow": narrow_frames,
     "ack": ack, "feed": feed, "roles": roles, "permissions": permissions, "routes": routes,
@@ -418,6 +442,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "rule_keys": rule_keys, "rules_sample": rules_sample, "gestures": gestures, "patterns": patterns,
     "board_fields": board_fields, "board_numbers": board_numbers, "board_example": board_example,
     "zones": zones,
+    "keys_zh": lambda: keys("zh"), "keys_en": lambda: keys("en"),
 }  # fmt: skip
 
 
