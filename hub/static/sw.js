@@ -14,7 +14,7 @@ const __FILES__ = {
  "assets/maplibre.css": "280f62458bee97adaab9c817e977cc89e02cc34d07a3107ba4a545c17c41976d",
  "assets/maplibre.js": "fe390691927490dd0119c46dc019997427e3bced87a68b5fca04fddf6802b1a6",
  "assets/milsymbol.js": "b32a38bbdfa63315cb65d48de22e33086cbe89c24ae635e43b3b9b3526895765",
- "assets/screen.js": "eab90e478f657020b4cb8d30905df90192dd3ec1d6ecc42bd3759724665f6e41",
+ "assets/screen.js": "4a0a98582478156bab5d07cb521e3978b865e8dbecacd171de11f426dee81d68",
  "assets/shift.js": "e337c365fc6435ad1586370ead487759633d3321454a291ea5e777f19832a223",
  "assets/wrapped.js": "55e0014c0234d39bd6a98d3eb7b337f7dbfa6c492f084d8b8f9a5f8cccc82a3c",
  "icon.svg": "05756273e615d575c63caffb8d7f7cc0180cda4188e7a75c25f8f201d2dae4be",
@@ -22,5 +22,5 @@ const __FILES__ = {
  "manifest.webmanifest": "97821a9b6049fb33a2a74c8552b01905199886d2707558d4f135b1d997935f87",
  "map/land.geojson": "19a9afbc0d7d2f9c23787c7cb6860249349f753cc4ca2af3bd3c23d5ca202d02",
  "map/shandong.geojson": "1eeaaefd66291d4f64d67bf185c81725f03b7916b43abcc14702899a823efab2"
-}, __VERSION__ = 'b638022d78a1cb83'
+}, __VERSION__ = '1c74c3e92a20d0a0'
 var e=globalThis,t=`zhantu-`,n=t+__VERSION__;async function r(e){let t=await fetch(e,{cache:`no-store`}),n=[...new Uint8Array(await crypto.subtle.digest(`SHA-256`,await t.clone().arrayBuffer()))].map(e=>e.toString(16).padStart(2,`0`)).join(``);if(!t.ok||n!==__FILES__[e])throw Error(`sw: ${e} is not of this build`);return t}e.addEventListener(`install`,e=>e.waitUntil((async()=>{let e=await caches.open(n);for(let t of Object.keys(__FILES__))await e.put(t,await r(t))})())),e.addEventListener(`activate`,r=>r.waitUntil((async()=>{for(let e of await caches.keys())e.startsWith(t)&&e!==n&&await caches.delete(e);await e.clients.claim()})())),e.addEventListener(`message`,t=>{t.data===`take over`&&e.skipWaiting()});function i({url:e,method:t,mode:n}){let{origin:r,pathname:i}=new URL(e);if(t!==`GET`||r!==location.origin)return;let a=i===`/`||n===`navigate`&&i===`/index.html`?`index.html`:i.slice(1);return a in __FILES__?a:void 0}e.addEventListener(`fetch`,e=>{let t=i(e.request);t!==void 0&&e.respondWith((async()=>await(await caches.open(n)).match(t)??r(t))())});

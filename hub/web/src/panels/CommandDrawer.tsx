@@ -32,7 +32,8 @@ export function CommandChip() {
       <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true">
         <circle cx="6.5" cy="10" r="4" class={now === 'ready' ? 'solid' : 'line'} /><path d="M10.5 10H18M15 10v4" class="line" />
       </svg>
-      {words}
+      {offer ? null : <span>{t('key_chip')}</span>}
+      <span>{words}</span>
     </button>
   )
 }
