@@ -98,6 +98,7 @@
 #define ZL_ENGINE_LOAD_PERMILLE 45 /* Engine load, 0.1 %, 0..1000 */
 #define ZL_WHEEL_DMPS 46 /* Wheel speed, 0.1 m/s, 0..2000 */
 #define ZL_FUEL_DLPH 47 /* Fuel rate, 0.1 L/h, 0..50000 */
+#define ZL_PUMP 48 /* Pump, 1, 0..7 */
 #define ZL_BOARD_PCT 88 /* Board's battery, 1 %, 0..100 */
 #define ZL_RDSS_BEAMS 89 /* RDSS beams, 1, 0..32 */
 #define ZL_RDSS_WAIT_S 90 /* RDSS wait, 1 s, 0..100000 */

@@ -283,7 +283,7 @@ def test_half_a_minute_back_while_somebody_calls_for_help(
         expect(mark).to_contain_text("暂停")
         stood = page.evaluate(f"window.__zhantu.drawn('{unit}').t")
         page.keyboard.press(".")
-        assert page.evaluate(f"window.__zhantu.drawn('{unit}').t") > stood, "a step goes nowhere"
+        patiently(lambda: page.evaluate(f"window.__zhantu.drawn('{unit}').t") > stood, "a step goes nowhere")
         page.keyboard.press("p")
         page.get_by_test_id("speed").select_option("64")
         expect(mark).to_have_count(0)  # it has caught up, and is live by itself

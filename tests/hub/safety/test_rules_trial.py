@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -31,6 +32,14 @@ def tried(bench: Any, rule: Rule, from_ms: int = T0, to_ms: int = T0 + 600 * S, 
     return trial
 
 
+Firing = tuple[int, int | None, str]
+
+
+def in_order(firings: Iterable[Firing]) -> list[Firing]:
+    """By time, those that still stand after those that ended."""
+    return sorted(firings, key=lambda one: (one[0], one[1] is None, one[1] or 0, one[2]))
+
+
 class Live:
     """The engine as the hub runs it, beside the bench's own picture."""
 
@@ -38,7 +47,7 @@ class Live:
         self.bench, self.since_ms = bench, since_ms
         self.engine, self.roster, self.entries = Engine([rule]), Roster(bench.units), Entries()
         self.began: dict[str, int] = {}
-        self.found: list[tuple[int, int | None, str]] = []
+        self.found: list[Firing] = []
 
     def look(self) -> None:
         bench, now_ms = self.bench, self.bench.clock()
@@ -50,8 +59,8 @@ class Live:
         for key in standing:
             self.began.setdefault(key, now_ms)
 
-    def firings(self) -> list[tuple[int, int | None, str]]:
-        return sorted([*self.found, *((t, None, key.split(":")[2]) for key, t in self.began.items())])
+    def firings(self) -> list[Firing]:
+        return in_order([*self.found, *((t, None, key.split(":")[2]) for key, t in self.began.items())])
 
 
 def play(bench: Any, lives: list[Live], script: dict[int, list[Any]], seconds: int) -> None:
@@ -116,7 +125,7 @@ def compare(bench: Any, messages: list[Any]) -> dict[str, Any]:
     for name, rule, live in zip(RULES, rules, lives, strict=True):
         found = tried(bench, rule, to_ms=T0 + 39 * S).found
         assert (
-            sorted((one.t_utc_ms, one.until_utc_ms, one.unit) for one in found.firings) == live.firings()
+            in_order((one.t_utc_ms, one.until_utc_ms, one.unit) for one in found.firings) == live.firings()
         ), rule
         fired[name] = live.firings()
     bench.close()

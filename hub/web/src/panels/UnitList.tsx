@@ -20,7 +20,7 @@ import { reportedWords } from './reported'
 import { StateSign, UnitSign } from './signs'
 
 const ROW_PX = 56
-const HEAD_PX = 36
+const HEAD_PX = 44
 const SPARE_PX = 200
 
 const isDanger = ({ state }: Unit): boolean => state === 'sos' || state === 'mandown'
@@ -91,7 +91,7 @@ function Rows() {
   const to = scrollTop.value + windowPx.value + SPARE_PX
   return (
     <div
-      class="rows" role="listbox" tabIndex={0} aria-label={t('units')} ref={box}
+      class="rows" role="tree" tabIndex={0} aria-label={t('units')} ref={box}
       aria-activedescendant={selected && ids.includes(selected) ? `unit-${selected}` : undefined}
       onScroll={(event) => (scrollTop.value = event.currentTarget.scrollTop)} onKeyDown={(event) => onKey(event)}
     >
@@ -112,7 +112,7 @@ function Head({ top, team, units }: { top: number; team: string; units: Unit[] }
   const well = units.filter(({ state }) => state === 'online').length
   const closed = folded.value.has(team)
   return (
-    <button class="head" data-testid="team-head" aria-expanded={!closed} style={{ transform: `translateY(${top}px)` }} onClick={() => fold(team)}>
+    <button class="head" role="treeitem" aria-level={1} aria-selected={false} tabIndex={-1} data-testid="team-head" aria-expanded={!closed} style={{ transform: `translateY(${top}px)` }} onClick={() => fold(team)}>
       <span><i aria-hidden="true">{closed ? '▸' : '▾'}</i> {reported ? team : team || t('no_team')}</span>
       <span class="of">{reported ? units.length : `${t(onlineWord())} ${well}/${units.length}`}</span>
     </button>
@@ -130,7 +130,7 @@ function Row({ unit, top, selected, place, size }: { unit: Unit; top: number; se
   const said = unit.state === 'sos' ? 'sos_short' : unit.state === 'online' ? onlineWord() : unit.state
   return (
     <div
-      class={`row row-${unit.state} ${selected ? 'selected' : ''}`} role="option" id={`unit-${unit.id}`} aria-selected={selected}
+      class={`row row-${unit.state} ${selected ? 'selected' : ''}`} role="treeitem" aria-level={2} id={`unit-${unit.id}`} aria-selected={selected}
       aria-posinset={place} aria-setsize={size} style={{ transform: `translateY(${top}px)` }}
       data-testid="unit-row" data-unit-id={unit.id} data-state={unit.state} data-contact={unit.contact} onClick={() => pick(unit.id)}
     >
