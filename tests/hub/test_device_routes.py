@@ -308,6 +308,7 @@ def test_a_binding_acts_at_once(zhao: Technician, state: HubState, bench: Any, c
     assert zhao.bind(1001, other).status_code == 204
     assert zhao.device(1001)["callsign"] == "C7"
     bench.put(bench.frame(1001, rows=[{"lat_deg_e7": 300_000_000, "lon_deg_e7": 1, "fix_mode": 3}]))
+    bench.ingest.follow(clock())  # two devices on one unit: the next tick decides between them
     assert bench.picture.pos[0, state.units.slot_by_id[other]] == 300_000_000
     assert zhao.bind(1001, "").status_code == 204
     assert zhao.device(1001)["unit"] == ""

@@ -21,9 +21,13 @@ const worker = globalThis as unknown as Worker
 
 const PREFIX = 'zhantu-'
 const CACHE = PREFIX + __VERSION__
+const PAGE = 'index.html'
 
-async function whole(name: string): Promise<Response> {
-  const response = await fetch(name, { cache: 'no-store' })
+/** How long a page that is at hand waits for the hub's own answer. */
+const PAGE_WAIT_MS = 2_000
+
+async function whole(name: string, signal: AbortSignal | null = null): Promise<Response> {
+  const response = await fetch(name, { cache: 'no-store', signal })
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await response.clone().arrayBuffer()))
   const found = [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   if (!response.ok || found !== __FILES__[name]) throw new Error(`sw: ${name} is not of this build`)
@@ -48,14 +52,34 @@ worker.addEventListener('message', (event) => {
 function nameOf({ url, method, mode }: Request): string | undefined {
   const { origin, pathname } = new URL(url)
   if (method !== 'GET' || origin !== location.origin) return undefined
-  const name = pathname === '/' || (mode === 'navigate' && pathname === '/index.html') ? 'index.html' : pathname.slice(1)
+  const name = pathname === '/' || (mode === 'navigate' && pathname === '/index.html') ? PAGE : pathname.slice(1)
   return name in __FILES__ ? name : undefined
+}
+
+/**
+ * The page itself comes from the hub whenever it is reached: its headers say which cameras it may fetch from, and those of
+ * the day of installation do not know the cameras that came since.
+ */
+async function page(cache: Cache, kept: Response): Promise<Response> {
+  try {
+    const fresh = await whole(PAGE, AbortSignal.timeout(PAGE_WAIT_MS))
+    await cache.put(PAGE, fresh.clone())
+    return fresh
+  } catch {
+    return kept
+  }
+}
+
+async function answer(name: string): Promise<Response> {
+  const cache = await caches.open(CACHE)
+  const kept = await cache.match(name)
+  if (!kept) return whole(name)
+  return name === PAGE ? page(cache, kept) : kept
 }
 
 worker.addEventListener('fetch', (event) => {
   const name = nameOf(event.request)
-  if (name === undefined) return
-  event.respondWith((async () => (await (await caches.open(CACHE)).match(name)) ?? whole(name))())
+  if (name !== undefined) event.respondWith(answer(name))
 })
 
 export {}
