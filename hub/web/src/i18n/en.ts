@@ -471,6 +471,7 @@ export const en: Record<Key, string> = {
   field_scba_kpa: 'cylinder',
   field_air_left_s: 'air left',
   field_turn_back_s: 'turn back',
+  field_activity_mg: 'activity',
   field_heart_bpm: 'heart',
   field_strain_e1: 'strain index',
   field_core_dc: 'core',

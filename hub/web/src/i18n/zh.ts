@@ -471,6 +471,7 @@ export const zh = {
   field_scba_kpa: '气瓶压力',
   field_air_left_s: '报警前可用',
   field_turn_back_s: '返回倒计时',
+  field_activity_mg: '活动强度',
   field_heart_bpm: '心率',
   field_strain_e1: '应激指数',
   field_core_dc: '核心体温',
