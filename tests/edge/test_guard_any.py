@@ -92,7 +92,7 @@ def check_nesting(rows: list[tuple[int, dict[str, int]]]) -> None:
         assert ends == sorted(ends)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_any_sequence_is_judged_and_its_alarms_nest(
     new_drive: Callable[..., Drive], found: list[Any]

@@ -415,7 +415,7 @@ def test_every_damaged_twin_of_the_file_is_begun_anew(rig: Rig) -> None:
             assert (rig.desk.status()["open"], rig.ears.asked) == (0, {})
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seq=st.integers(0, orders.SEQ_MAX),
     kind=st.sampled_from((E, R, C, T, Q, K)),

@@ -141,7 +141,7 @@ class Orders(RuleBasedStateMachine):
 def run(new_rig: Any, examples: int, phases: tuple[Phase, ...] = tuple(Phase)) -> None:
     machine: Any = type("Machine", (Orders,), {"new_rig": staticmethod(new_rig)})
     case = machine.TestCase
-    case.settings = settings(max_examples=examples, stateful_step_count=40, deadline=None, phases=phases)
+    case.settings = settings(max_examples=examples, stateful_step_count=40, phases=phases)
     case("runTest").runTest()
 
 

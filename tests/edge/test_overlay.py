@@ -259,7 +259,7 @@ def test_a_damaged_file_leaves_the_files_own_settings(
     assert str(file) in caplog.text
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.one_of(st.sampled_from(("pace.row_s", "guard.pass.pre_s", "guard.on", "device.realm")), st.text()),

@@ -184,7 +184,7 @@ def shed_some(spool: Spool, how: str) -> int:
         return spool_room._thin(spool.db, spool._thinned, spool_room.STEPS[how == "hard"])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(["row", "pump", *["row"] * 9, "commit", "thin", "drop", "ack"])
 @given(
     st.lists(

@@ -219,6 +219,6 @@ def test_any_order_ends_in_the_state_of_a_clean_run(
 
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Counted,
-        settings=settings(max_examples=examples, stateful_step_count=40, deadline=None, derandomize=True),
+        settings=settings(max_examples=examples, stateful_step_count=40, derandomize=True),
     )
     report("any order, twice, or never", times=examples, made=made, stored=made)

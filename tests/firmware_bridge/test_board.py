@@ -104,7 +104,7 @@ def test_garbage_costs_no_frame_behind_it() -> None:
         assert feed([garbage[i : i + 7] for i in range(0, 700, 7)] + [STREAM])[0] == EXPECTED
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(st.lists(st.binary(max_size=400), max_size=8))
 def test_any_bytes(chunks: list[bytes]) -> None:
     samples, driver = feed([*chunks, b"\x00", STREAM])
@@ -113,7 +113,7 @@ def test_any_bytes(chunks: list[bytes]) -> None:
     fuzz(b"".join(chunks))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(st.integers(0, 255), st.binary(max_size=wire.PAYLOAD_SIZE_MAX))
 def test_whole_frames_of_any_content(kind: int, payload: bytes) -> None:
     assert sent(pack_frame(kind, 1, payload)) == [(kind, payload)]

@@ -243,7 +243,7 @@ def test_a_jammed_grey_button_does_not_stop_the_sos(board: CBoard) -> None:
     assert Pressed(Gesture.SOS) in converse(board, driver, 13_000)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(4, 400)), max_size=25))
 def test_the_emulator_reads_the_buttons_as_the_c_library_does(
     plain: CBoard, moves: list[tuple[bool, bool, int]]

@@ -174,7 +174,7 @@ fragments = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(fragments, max_size=12), st.sampled_from(sorted(DRIVERS)), st.integers(1, 30))
 def test_never_raises_bounded_and_split_free(parts: list[bytes], name: str, size: int) -> None:
     data = b"".join(parts)
@@ -190,7 +190,7 @@ def test_never_raises_bounded_and_split_free(parts: list[bytes], name: str, size
     assert cut.stats.bytes == len(data)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=2000))
 def test_random_bytes(data: bytes) -> None:
     for name in DRIVERS:

@@ -39,6 +39,12 @@ class Walker:
         self.client.loop_start()
 
     def goes(self, north_m: float) -> None:
+        """There at once. Nobody is so fast: the hub believes it when three fixes, a second apart, say so."""
+        for _ in range(4):
+            self.fix(north_m)
+            time.sleep(1.05)
+
+    def fix(self, north_m: float) -> None:
         lat = round((LAT + north_m * METRE) * 1e7)
         values = {"lat_deg_e7": lat, "lon_deg_e7": round(LON * 1e7), "fix_mode": 3, "hacc_dm": 30}
         bits = {FIELDS_BY_NAME[name].bit: value for name, value in values.items()}

@@ -15,7 +15,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = runpy.run_path(str(Path(__file__).
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_nothing_that_comes_breaks_a_decoder(name: str) -> None:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(st.binary(max_size=2_000))
     def run(data: bytes) -> None:
         TARGETS[name](data)

@@ -341,5 +341,5 @@ class Forwarding(RuleBasedStateMachine):
         assert sorted(self.above) == [one.place for one in self.log]
 
 
-Forwarding.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+Forwarding.TestCase.settings = settings(max_examples=120, stateful_step_count=40)
 test_nothing_is_lost_whatever_happens = Forwarding.TestCase

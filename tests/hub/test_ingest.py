@@ -88,7 +88,7 @@ def test_known_after_a_restart(bench: Any) -> None:
     assert bench.acks()[0][1].watermark == 5
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_every_row_once_in_any_packing(new_bench: Any, data: st.DataObject) -> None:
     bench = new_bench()
@@ -247,7 +247,7 @@ def test_authentic_without_a_header_is_kept_once(bench: Any, elements: Any) -> N
     assert len(bench.stored_rows()) == 1
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.booleans(), st.sampled_from(["z/live/x", "/", "z/live/5/7/2"]))
 def test_random_bytes(bench: Any, data: bytes, sealed: bool, topic: str) -> None:
     payload = data + bench.mac_key(7).up(data) if sealed else data

@@ -406,7 +406,7 @@ RECEIPTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(said=RECEIPTS, data=st.data())
 def test_receipts_in_any_order_and_number_end_in_one_state(
     said: list[tuple[int, EventCode, int]], data: st.DataObject
@@ -421,7 +421,7 @@ def test_receipts_in_any_order_and_number_end_in_one_state(
     assert end(said) == end(shuffled)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.lists(st.sampled_from(["step", "7", "8", "keep", "restart", "hear", "wait"]), max_size=25))
 def test_after_the_receipt_it_is_never_sent_whatever_happens(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]

@@ -163,7 +163,7 @@ def test_a_relay_cannot_forge_or_change(bench: Any) -> None:
 
 
 @given(st.binary(max_size=100))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_garbage_by_any_way_is_counted(bench: Any, data: bytes) -> None:
     before = len(bench.told)
     bench.put(by_datagram(data), (topics.relayed("live", 9), data), (mark(Datagram.ALIVE, HERE), data))
@@ -233,7 +233,7 @@ def test_marks() -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_doubled_reordered_over_all_ways_the_picture_is_the_same(new_bench: Any, seed: int) -> None:
     rng = random.Random(seed)
     benches = [new_bench(), new_bench()]

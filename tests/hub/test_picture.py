@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.live.picture import CHANNEL, FLAG_CLOCK, Changes, Picture, clock_tag, rank
@@ -41,7 +41,6 @@ def made(batches: list[list[Any]]) -> Picture:
     return picture
 
 
-@settings(deadline=None)
 @given(FRAMES, st.data())
 def test_order_repeats_and_batches_do_not_matter(frames: list[Any], data: st.DataObject) -> None:
     # A row is one thing: the same device, row and time never carry two contents.

@@ -87,7 +87,7 @@ def unique(frames: list[Any]) -> list[Any]:
     return sorted(((device, [one]) for (device, _), one in known.items()), key=lambda f: (f[1][0][0], f[0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(FRAME, min_size=1, max_size=25), st.data())
 def test_shuffled_doubled_and_late_is_as_ordered(frames: list[Any], data: st.DataObject) -> None:
     ordered = unique(frames)
@@ -278,7 +278,7 @@ MOVES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(MOVES, st.data())
 def test_frames_of_two_devices_of_one_unit_in_any_order(
     new_bench: Any, moves: Any, data: st.DataObject

@@ -56,7 +56,7 @@ def field_values(kind: Kind) -> st.SearchStrategy[dict[int, int]]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     kind=st.sampled_from([Kind.STATE, Kind.HEALTH, Kind.EVENT]),
     data=st.data(),
@@ -189,7 +189,7 @@ def test_another_realm_and_another_key_are_other_macs() -> None:
         assert caught.value.reason == "mac"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=400))
 def test_random_bytes_never_do_more_than_be_refused(raw: bytes) -> None:
     for data in (raw, raw + KEY.up(raw)):
@@ -202,7 +202,7 @@ def test_random_bytes_never_do_more_than_be_refused(raw: bytes) -> None:
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(SCALARS | st.lists(SCALARS, max_size=6), max_size=14), st.integers(0, 11))
 def test_random_elements_never_do_more_than_be_refused(made: list[Any], kept: int) -> None:
     mixed = elements()[:kept] + made

@@ -188,7 +188,7 @@ def pages(draw):
     return kind, rows
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     pages(), st.integers(0, 2**32 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**50), st.sampled_from(Lane),
     st.sampled_from(Stream), st.none() | st.integers(narrow_head.EPOCH_UTC_MS, narrow_head.EPOCH_UTC_MS + 2**40 - 1),
@@ -209,7 +209,7 @@ def test_whatever_is_packed_exactly_comes_back(page, device, boot, row, lane, st
     assert narrow.peek_device(data) == device
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pages())
 def test_a_preview_is_never_more_than_its_quantum_off(page):
     kind, rows = page
@@ -232,7 +232,7 @@ def test_a_preview_is_never_more_than_its_quantum_off(page):
 # --- broken --------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.binary(max_size=300), st.integers(0, 3))
 def test_any_bytes_under_a_good_mac_are_decoded_or_refused(data, start):
     data = (bytes((0x11, 0x00, 0x00, 0x80))[: start + 1] if start else b"") + data
@@ -342,7 +342,7 @@ def test_several_units_share_a_packet():
     assert narrow.pack_container([], 100) == (b"", 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(min_size=1, max_size=400), min_size=2, max_size=70), st.integers(0, 20_000))
 def test_what_a_container_holds_comes_back(frames, budget):
     packet, count = narrow.pack_container(frames, budget)
@@ -351,7 +351,7 @@ def test_what_a_container_holds_comes_back(frames, budget):
         assert narrow.unpack_container(packet) == frames[:count]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_any_packet_is_taken_apart_or_refused(data):
     for packet in (data, b"\x21" + data, b"\x22" + data):

@@ -559,5 +559,5 @@ class Anything(RuleBasedStateMachine):
         assert self.book._causes["c"] == len(mine)
 
 
-Anything.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Anything.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestAnything = Anything.TestCase

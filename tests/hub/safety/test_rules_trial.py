@@ -95,7 +95,7 @@ message = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=st.lists(message, max_size=30))
 def test_live_and_dry_run_are_one(new_bench: Any, messages: list[Any]) -> None:
     """Late, in batches, out of order: what the hub would have told is what the dry run finds, to the second."""

@@ -88,15 +88,14 @@ def ring_of(radii: list[float]) -> Any:
 
 
 @given(star, places)
-@settings(deadline=None)
 def test_a_polygon_with_a_hole_against_the_oracle(radii: list[float], points: Any) -> None:
     outer, hole = ring_of(radii), [(-5, -5), (5, -5), (0, 6)]
     got = edge_m(zone(areas=polygon(outer, hole)), points)
-    assert got == pytest.approx([oracle_m(p, [outer, hole]) for p in points], abs=0.01)
+    assert got == pytest.approx([oracle_m(p, [outer, hole]) for p in points], abs=0.02)
 
 
 @given(st.integers(70, 400), st.integers(0, 5), places)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_bands_of_a_large_polygon_change_nothing_within_reach(n: int, seed: int, points: Any) -> None:
     radii = np.random.default_rng(seed).uniform(4_000, 40_000, n).tolist()
     shape = shape_of(zone(areas=polygon(ring_of(radii))))
@@ -117,7 +116,6 @@ def test_what_lies_in_any_polygon_of_several_is_inside_also_where_they_overlap()
 
 
 @given(places, st.floats(1, 200))
-@settings(deadline=None)
 def test_a_corridor_is_as_wide_as_it_says(points: Any, width_m: float) -> None:
     line = [(-300, 0), (0, 50), (300, -100)]
     areas = read_areas({"type": "LineString", "coordinates": degrees(line)})
@@ -233,7 +231,6 @@ def test_what_is_refused_says_what_came_and_what_is_allowed(geometry: Any, words
         st.one_of(st.floats(), st.integers(), st.text(max_size=3), st.none()), st.lists, max_leaves=12
     )
 )
-@settings(deadline=None)
 def test_any_coordinates_are_areas_or_a_clear_refusal(coordinates: Any) -> None:
     for sort in ("Point", "LineString", "Polygon", "MultiPolygon"):
         try:
@@ -270,7 +267,6 @@ def test_inside_unsure_outside_by_the_circle_of_doubt() -> None:
 
 
 @given(st.lists(st.floats(-300, 300), max_size=60), st.floats(0, 100), st.integers(0, 3))
-@settings(deadline=None)
 def test_from_called_to_not_one_goes_through_the_whole_doubt(
     edges: list[float], doubt_m: float, start: int
 ) -> None:
@@ -285,7 +281,6 @@ def test_from_called_to_not_one_goes_through_the_whole_doubt(
 
 
 @given(st.integers(0, 3), st.floats(-300, 300), st.floats(0, 300), st.floats(0, 100))
-@settings(deadline=None)
 def test_the_state_never_rises_with_the_distance(
     before: int, edge: float, more: float, doubt_m: float
 ) -> None:
@@ -307,7 +302,6 @@ def test_time_to_entry_reference_values() -> None:
 
 
 @given(st.floats(110, 900), st.floats(0, 6.28), st.floats(0.5, 10), st.floats(-0.8, 0.8), st.floats(0, 1))
-@settings(deadline=None)
 def test_marching_finds_what_the_quadratic_says(
     away: float, from_rad: float, speed: float, aim: float, grows: float
 ) -> None:
@@ -346,7 +340,7 @@ def watching(*zones: Zone) -> Watch:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_looks_that_remember_say_what_looks_that_do_not_say(seed: int) -> None:
     """Same states by the fast way and pair by pair, while units walk and zones grow."""
     random = np.random.default_rng(seed)
