@@ -2,9 +2,9 @@
  * The page: bar, banner, alarms and notices on top; then list, map and drawer side by side, or the administration; the
  * time conductor below, always. Nothing lies over the alarms.
  */
-import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { door, line, oldPicture, selectedId } from './core'
+import { lazily } from './lazily'
 import { listOpen } from './listState'
 import { updateReady, takeUpdate } from './offline'
 import { pane, type Pane } from './pane'
@@ -30,6 +30,12 @@ import { SignIn } from '../panels/SignIn'
 import { TopBar } from '../panels/TopBar'
 import { UnitDetail } from '../panels/UnitDetail'
 import { UnitList } from '../panels/UnitList'
+
+/** Large, and not part of the first picture. */
+const SafetyPane = lazily(() => import('../safety/Safety').then(({ Safety }) => Safety), (inside) => <aside class="detail safety">{inside}</aside>)
+const LinksPane = lazily(() => import('../links/LinkBoard').then(({ LinkBoard }) => LinkBoard), (inside) => <aside class="detail links-board">{inside}</aside>)
+/** Most people never open it. */
+const AdminPane = lazily(() => import('../admin/Admin').then(({ Admin }) => Admin), (inside) => <section class="admin">{inside}</section>)
 
 /** The administration is not one of them: it lies over list and map. */
 const DRAWERS: Record<Exclude<Pane, 'admin'>, () => JSX.Element> = {
@@ -91,33 +97,4 @@ function Skips() {
 function Update() {
   if (!updateReady.value) return null
   return <div class="offer" data-testid="update"><span>{t('update_ready')}</span><button onClick={takeUpdate}>{t('update_take')}</button></div>
-}
-
-const Safety = signal<(() => JSX.Element) | null>(null)
-
-/** Large, and not part of the first picture. */
-function SafetyPane() {
-  const View = Safety.value
-  if (View) return <View />
-  void import('../safety/Safety').then((loaded) => (Safety.value = loaded.Safety))
-  return <aside class="detail safety" />
-}
-
-const Links = signal<(() => JSX.Element) | null>(null)
-
-function LinksPane() {
-  const View = Links.value
-  if (View) return <View />
-  void import('../links/LinkBoard').then((loaded) => (Links.value = loaded.LinkBoard))
-  return <aside class="detail links-board" />
-}
-
-const Admin = signal<(() => JSX.Element) | null>(null)
-
-/** Most people never open it, so it is loaded when somebody does. */
-function AdminPane() {
-  const View = Admin.value
-  if (View) return <View />
-  void import('../admin/Admin').then((loaded) => (Admin.value = loaded.Admin))
-  return <section class="admin" />
 }

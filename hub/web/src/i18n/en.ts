@@ -157,6 +157,8 @@ export const en: Record<Key, string> = {
   failed_offline: 'The hub can not be reached. Try again.',
   failed_forbidden: 'Your role may not do this.',
   failed_wait: 'Wait {s} s and try again.',
+  pane_failed: 'This page did not arrive.',
+  pane_again: 'Fetch it again',
   copy: 'Copy',
   copied: 'Copied',
   copy_by_hand: 'Select and copy it by hand',

@@ -157,6 +157,8 @@ export const zh = {
   failed_offline: '联系不上指挥中心，请重试。',
   failed_forbidden: '无权进行此操作。',
   failed_wait: '请等 {s} 秒再试。',
+  pane_failed: '这一页没有取到。',
+  pane_again: '再取一次',
   copy: '复制',
   copied: '已复制',
   copy_by_hand: '请手动选中复制',

@@ -1,4 +1,7 @@
-/** At the right edge, always in the same place: what can be opened, each with what in it cannot wait. */
+/**
+ * At the right edge: what can be opened, each with what in it cannot wait. Counted from the bottom, because the alarms
+ * above push the top down, and a finger on its way must not find another button.
+ */
 import { openPalette, paletteOpen } from '../app/palette'
 import { pane, togglePane } from '../app/pane'
 import { t } from '../i18n'
@@ -15,12 +18,12 @@ function LinksChip() {
 export function Rail() {
   return (
     <nav class="rail" aria-label={t('rail_label')}>
+      <span class="gap" />
       <AlarmsChip />
       <OrdersChip />
       <SafetyChip />
       <LinksChip />
       <CommandChip />
-      <span class="gap" />
       <button class="square" data-testid="palette-button" title={`${t('palette')}（Ctrl K）`} aria-label={t('palette')} aria-expanded={paletteOpen.value} onClick={openPalette}><Icon name="find" /></button>
       <button class="square" data-testid="help-button" title={`${t('help')}（?）`} aria-label={t('help')} aria-expanded={pane.value === 'help'} onClick={() => togglePane('help')}>?</button>
     </nav>
