@@ -9,12 +9,12 @@ const __FILES__ = {
  "assets/icon-192.png": "52e880ad4887e734fb6495f54073c9959d4b224baf5497062317ec2f4a6f5b89",
  "assets/icon-512.png": "1aca05bd0b033f33551143e5c19d282fa139e4b1bd970ab683970883fad0521e",
  "assets/icon-maskable-512.png": "921b2cd121b3bf64eda7176aa1e2ef79a28b80909fc131e78f651e2b6ff989f6",
- "assets/index.css": "28c04bba69661d9533fe9f22c542670460aaaa6d4f3b37ab1da84820051f6844",
+ "assets/index.css": "2791ab45b53de2c1a08798c5d832dca45db5262fbcf9d4fe248ece742d74fa20",
  "assets/maplibre-gl-worker.js": "a138b06f71bad5ecb2407b6eabdf7097b6eb6ce8d4eae8a26ca9ae24279692b9",
  "assets/maplibre.css": "280f62458bee97adaab9c817e977cc89e02cc34d07a3107ba4a545c17c41976d",
  "assets/maplibre.js": "fe390691927490dd0119c46dc019997427e3bced87a68b5fca04fddf6802b1a6",
  "assets/milsymbol.js": "b32a38bbdfa63315cb65d48de22e33086cbe89c24ae635e43b3b9b3526895765",
- "assets/screen.js": "345f0cac372454c803b3205c19a2a3651719b45a7daeb8cd4485f394f5e38083",
+ "assets/screen.js": "27935d082c4142edfe751f593fed17ac89e8a336ee0b8f7f0c003de519ca4889",
  "assets/shift.js": "e337c365fc6435ad1586370ead487759633d3321454a291ea5e777f19832a223",
  "assets/wrapped.js": "55e0014c0234d39bd6a98d3eb7b337f7dbfa6c492f084d8b8f9a5f8cccc82a3c",
  "icon.svg": "05756273e615d575c63caffb8d7f7cc0180cda4188e7a75c25f8f201d2dae4be",
@@ -22,5 +22,5 @@ const __FILES__ = {
  "manifest.webmanifest": "97821a9b6049fb33a2a74c8552b01905199886d2707558d4f135b1d997935f87",
  "map/land.geojson": "19a9afbc0d7d2f9c23787c7cb6860249349f753cc4ca2af3bd3c23d5ca202d02",
  "map/shandong.geojson": "1eeaaefd66291d4f64d67bf185c81725f03b7916b43abcc14702899a823efab2"
-}, __VERSION__ = '4b0ab61b499fa3f5'
+}, __VERSION__ = 'b1f95fa00e97cb5e'
 var e=globalThis,t=`zhantu-`,n=t+__VERSION__,r=`index.html`,i=2e3;async function a(e,t=null){let n=await fetch(e,{cache:`no-store`,signal:t}),r=[...new Uint8Array(await crypto.subtle.digest(`SHA-256`,await n.clone().arrayBuffer()))].map(e=>e.toString(16).padStart(2,`0`)).join(``);if(!n.ok||r!==__FILES__[e])throw Error(`sw: ${e} is not of this build`);return n}e.addEventListener(`install`,e=>e.waitUntil((async()=>{let e=await caches.open(n);for(let t of Object.keys(__FILES__))await e.put(t,await a(t))})())),e.addEventListener(`activate`,r=>r.waitUntil((async()=>{for(let e of await caches.keys())e.startsWith(t)&&e!==n&&await caches.delete(e);await e.clients.claim()})())),e.addEventListener(`message`,t=>{t.data===`take over`&&e.skipWaiting()});function o({url:e,method:t,mode:n}){let{origin:i,pathname:a}=new URL(e);if(t!==`GET`||i!==location.origin)return;let o=a===`/`||n===`navigate`&&a===`/index.html`?r:a.slice(1);return o in __FILES__?o:void 0}async function s(e,t){try{let t=await a(r,AbortSignal.timeout(i));return await e.put(r,t.clone()),t}catch{return t}}async function c(e){let t=await caches.open(n),i=await t.match(e);return i?e===r?s(t,i):i:a(e)}e.addEventListener(`fetch`,e=>{let t=o(e.request);t!==void 0&&e.respondWith(c(t))});

@@ -37,7 +37,7 @@ export const enSafety: Record<keyof typeof zhSafety, string> = {
   safety: 'Safety',
   safety_key: 'Safety (S)',
   chip_retreat: '{name}: leave',
-  chip_not_out: '{n} not acknowledged',
+  chip_not_out: '{n} no answer',
   chip_roll: '{n} not answered',
   safety_none: 'This hub has none of these boards',
   tab_air: 'Air',
