@@ -19,5 +19,5 @@ rm -f /tmp/zhantu-imports.$$
 step "screen: types, unit tests, and the built files are those of the sources"
 tools/web.sh
 step "tests"
-# Much of it waits for programs, so two files at a time, the slow ones of flow not last; a file's own tests stay in order.
-pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+# Much of it waits for programs, so three files at a time on two cores, the slow ones of flow not last; a file's own tests stay in order.
+pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"

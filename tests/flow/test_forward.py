@@ -16,7 +16,7 @@ import pytest
 from hub import addresses
 
 SEED = int(os.environ.get("ZHANTU_FORWARD_SEED", "5"))
-KILLS = int(os.environ.get("ZHANTU_FORWARD_KILLS", "6"))
+KILLS = int(os.environ.get("ZHANTU_FORWARD_KILLS", "4"))
 Key = tuple[int, int, int, int]
 
 
