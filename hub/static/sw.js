@@ -1,20 +1,20 @@
 const __FILES__ = {
- "assets/Admin.js": "33551a6d6685cc0873e6b13ba8e969608bd4ff2bb91b1b0f4e1fce564315b41c",
- "assets/LinkBoard.js": "9ae89c5a37fde3106ba0e2d1e69d48498032549405335827c35f7f7ee4a778c1",
- "assets/MapTools.js": "083ea6b39d0cd4f7318ca3e17f2d322ccedc3936cfae5aa58f43a5079be55a86",
- "assets/Safety.js": "2e72e08ff1a0b975a5580ff3b2da6913ae712f08ce837fc2b14295b32b2d465c",
+ "assets/Admin.js": "94ef15e0957276608cb0a625d16e3f50a66754446293bf3ffb6b1fae2d1cb81d",
+ "assets/LinkBoard.js": "b2fd40221c3f6fc243e4190f9adc3dbafa47e7bf2c4043c180f93b3d40b3e6b8",
+ "assets/MapTools.js": "862a298cd76809fe70c3d13651ac26ca0e19d0945d9252f31a122ef8c83fb31a",
+ "assets/Safety.js": "aa04ffb906bb78c0ec8112e82f1e5def008246ad921139ee62ccc80e3433cda2",
  "assets/archive.js": "93e7d8be8ff13348d52e8715327893a83b3008c391a09e941be87b33f68640fc",
  "assets/contour.js": "1f97164ce0ad45b332cf0ace7bd412c0f1367f06c86aa275f43e5a39d6b1bf68",
  "assets/hls.light.js": "b9cf9a23115737f5fd97ebdbb8011a6343de3cceb07e021159b08d7652cd4ee2",
  "assets/icon-192.png": "52e880ad4887e734fb6495f54073c9959d4b224baf5497062317ec2f4a6f5b89",
  "assets/icon-512.png": "1aca05bd0b033f33551143e5c19d282fa139e4b1bd970ab683970883fad0521e",
  "assets/icon-maskable-512.png": "921b2cd121b3bf64eda7176aa1e2ef79a28b80909fc131e78f651e2b6ff989f6",
- "assets/index.css": "2791ab45b53de2c1a08798c5d832dca45db5262fbcf9d4fe248ece742d74fa20",
+ "assets/index.css": "3c754b3f0a60ab306ccec35a6426118a79b469854f7632f1c7a28d275b27f43d",
  "assets/maplibre-gl-worker.js": "a138b06f71bad5ecb2407b6eabdf7097b6eb6ce8d4eae8a26ca9ae24279692b9",
  "assets/maplibre.css": "280f62458bee97adaab9c817e977cc89e02cc34d07a3107ba4a545c17c41976d",
  "assets/maplibre.js": "fe390691927490dd0119c46dc019997427e3bced87a68b5fca04fddf6802b1a6",
  "assets/milsymbol.js": "b32a38bbdfa63315cb65d48de22e33086cbe89c24ae635e43b3b9b3526895765",
- "assets/screen.js": "27935d082c4142edfe751f593fed17ac89e8a336ee0b8f7f0c003de519ca4889",
+ "assets/screen.js": "3847ecb509681ca88ee0b6af44b173aea38232c000bf8e7b8bb2c7e4df94688d",
  "assets/shift.js": "e337c365fc6435ad1586370ead487759633d3321454a291ea5e777f19832a223",
  "assets/wrapped.js": "55e0014c0234d39bd6a98d3eb7b337f7dbfa6c492f084d8b8f9a5f8cccc82a3c",
  "icon.svg": "05756273e615d575c63caffb8d7f7cc0180cda4188e7a75c25f8f201d2dae4be",
@@ -22,5 +22,5 @@ const __FILES__ = {
  "manifest.webmanifest": "97821a9b6049fb33a2a74c8552b01905199886d2707558d4f135b1d997935f87",
  "map/land.geojson": "19a9afbc0d7d2f9c23787c7cb6860249349f753cc4ca2af3bd3c23d5ca202d02",
  "map/shandong.geojson": "1eeaaefd66291d4f64d67bf185c81725f03b7916b43abcc14702899a823efab2"
-}, __VERSION__ = 'b1f95fa00e97cb5e'
+}, __VERSION__ = '6cf1fbd10a359591'
 var e=globalThis,t=`zhantu-`,n=t+__VERSION__,r=`index.html`,i=2e3;async function a(e,t=null){let n=await fetch(e,{cache:`no-store`,signal:t}),r=[...new Uint8Array(await crypto.subtle.digest(`SHA-256`,await n.clone().arrayBuffer()))].map(e=>e.toString(16).padStart(2,`0`)).join(``);if(!n.ok||r!==__FILES__[e])throw Error(`sw: ${e} is not of this build`);return n}e.addEventListener(`install`,e=>e.waitUntil((async()=>{let e=await caches.open(n);for(let t of Object.keys(__FILES__))await e.put(t,await a(t))})())),e.addEventListener(`activate`,r=>r.waitUntil((async()=>{for(let e of await caches.keys())e.startsWith(t)&&e!==n&&await caches.delete(e);await e.clients.claim()})())),e.addEventListener(`message`,t=>{t.data===`take over`&&e.skipWaiting()});function o({url:e,method:t,mode:n}){let{origin:i,pathname:a}=new URL(e);if(t!==`GET`||i!==location.origin)return;let o=a===`/`||n===`navigate`&&a===`/index.html`?r:a.slice(1);return o in __FILES__?o:void 0}async function s(e,t){try{let t=await a(r,AbortSignal.timeout(i));return await e.put(r,t.clone()),t}catch{return t}}async function c(e){let t=await caches.open(n),i=await t.match(e);return i?e===r?s(t,i):i:a(e)}e.addEventListener(`fetch`,e=>{let t=o(e.request);t!==void 0&&e.respondWith(c(t))});

@@ -212,7 +212,11 @@ def test_by_keyboard_from_the_door_to_an_order(
         expect(row.get_by_test_id("alarm-seen-by")).to_contain_text("commander 已看到")
         page.keyboard.press("n")
         expect(page.get_by_test_id("detail-callsign")).to_have_text("泰山消防-02")
-        for key, drawer in (("a", "alarms-drawer"), ("o", "orders"), ("g", "settings"), ("?", "help")):
+        drawers = (
+            ("a", "alarms-drawer"), ("o", "orders"), ("s", "safety"), ("k", "links-board"), ("g", "settings"),
+            ("?", "help"), ("m", "map-window"),
+        )  # fmt: skip
+        for key, drawer in drawers:
             page.keyboard.press(key)
             expect(page.get_by_test_id(drawer)).to_be_visible()
             uncovered(page)

@@ -105,5 +105,29 @@ def test_a_zone_is_drawn_entered_left_and_ended(
             danger.get_by_test_id("zone-end").click()
         expect(danger).to_have_count(0)
         patiently(lambda: len(client.get("/api/v1/zones").json()["features"]) == 1, "the hub has it still")
+
+        page.get_by_test_id("draw-around").click()
+        page.get_by_test_id("zone-follows").fill("无此单位")
+        page.get_by_test_id("zone-radius").fill("40")
+        page.get_by_test_id("zone-save").click()
+        expect(page.get_by_test_id("drawing")).to_contain_text("没有单位“无此单位”")
+        page.get_by_test_id("zone-follows").fill("济南消防-01")
+        page.get_by_test_id("zone-save").click()
+        cordon = page.locator("[data-testid=zone][data-kind=cordon]")
+        expect(cordon.get_by_test_id("zone-inside")).to_have_text("0")  # who carries it is not in it
+        expect(cordon).to_contain_text("济南消防-01")
+
+        cordon.get_by_test_id("zone-change").click()
+        page.get_by_test_id("zone-name").fill("车辆警戒")
+        page.get_by_test_id("zone-hours").fill("2")
+        page.get_by_test_id("zone-enter").select_option("yes")
+        page.get_by_test_id("zone-lead").fill("60")
+        page.screenshot(path=artifacts / "night-zh-zone-form.png")
+        page.get_by_test_id("zone-save").click()
+        expect(cordon).to_contain_text("车辆警戒")
+        (kept,) = client.get("/api/v1/zones?kind=cordon").json()["features"]
+        is_now = kept["properties"]
+        assert (is_now["radius_m"], is_now["lead_s"], is_now["on_enter"]) == (40, 60, True)
+        assert is_now["until_utc_ms"] - time.time() * 1000 == pytest.approx(7_200_000, abs=300_000)
     walker.client.disconnect()
     walker.client.loop_stop()

@@ -241,7 +241,7 @@ def test_a_cordon_goes_with_its_vehicle_and_widens_while_that_is_silent(ground: 
     assert "随行单位 50 秒无新位置" in zh
     assert "silent for 50 s" in en
     (message,) = [m for m in ground.told() if m["id"] == "z1"]
-    assert zh in message["note"]
+    assert (message["says_zh"], message["says_en"]) == (zh, en)
     ring = np.array(message["now"]["coordinates"][0])
     assert (ring[:, 1].max() - LAT) * METRES_PER_DEG_LAT > 105
     ground.at(1, 3_000)

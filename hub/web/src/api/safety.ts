@@ -19,8 +19,24 @@ export const endRoll = (roll: string): Promise<unknown> => ask('POST', `/roll-ca
 
 export const toldByVoice = (evacuation: string, who: string[]): Promise<unknown> => ask('POST', `/evacuations/${part(evacuation)}/voice`, { who })
 
-export interface ZoneBody { name: string; kind: string; shape: string; radius_m?: number; until_utc_ms?: number; grows_mps?: number }
-export const addZone = (geometry: Geometry, properties: ZoneBody): Promise<unknown> => ask('POST', '/zones', { type: 'Feature', geometry, properties })
+export interface ZoneBody {
+  name: string
+  kind: string
+  shape?: string
+  radius_m?: number
+  until_utc_ms?: number | null
+  grows_mps?: number
+  follows?: string
+  lead_s?: number | null
+  on_enter?: boolean | null
+  on_leave?: boolean | null
+}
+/** Without a geometry it lies around the unit that it follows. */
+export const addZone = (geometry: Geometry | null, properties: ZoneBody): Promise<unknown> => ask('POST', '/zones', { type: 'Feature', geometry, properties })
+/** Without a geometry it stays where it is. */
+export const changeZone = (id: string, geometry: Geometry | null, properties: ZoneBody): Promise<unknown> => ask('PATCH', `/zones/${part(id)}`, { geometry, properties })
+export interface ZoneNow { properties: { name: string; kind: string; shape: string; radius_m: number; until_utc_ms: number | null; grows_mps: number; follows: string; lead_s: number; on_enter: boolean; on_leave: boolean } }
+export const zoneOf = (id: string): Promise<ZoneNow> => ask('GET', `/zones/${part(id)}`)
 export const endZone = (id: string): Promise<unknown> => ask('DELETE', `/zones/${part(id)}`)
 
 export const endWarning = (id: string, why: string): Promise<unknown> => ask('POST', `/warnings/${part(id)}/end`, { why })

@@ -75,7 +75,7 @@ function zone(m: Raw): ZoneMessage {
     k: 'zone', id: id(m), name: text(m.name), kind: text(m.kind) || 'other', shape: text(m.shape),
     geometry: geometry(m.geometry), now: geometry(m.now) ?? geometry(m.geometry), colour: text(m.colour), source: text(m.source),
     from_utc_ms: num(m, 'from_utc_ms'), until_utc_ms: num(m, 'until_utc_ms'), follows: text(m.follows), grows_mps: count(m, 'grows_mps'),
-    agency: text(m.agency), by: text(m.by), note: text(m.note), inside: numbers(m.inside), unsure: numbers(m.unsure), gone: m.gone === true,
+    agency: text(m.agency), by: text(m.by), note: text(m.note), says_zh: text(m.says_zh), says_en: text(m.says_en), inside: numbers(m.inside), unsure: numbers(m.unsure), gone: m.gone === true,
   }
 }
 

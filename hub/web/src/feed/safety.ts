@@ -77,6 +77,9 @@ export interface ZoneMessage {
   agency: string
   by: string
   note: string
+  /** What of its place a person should know: its unit is silent, no wind is measured. */
+  says_zh: string
+  says_en: string
   inside: number[]
   unsure: number[]
   gone: boolean
