@@ -360,7 +360,8 @@ class Zones(Part):
             "now": now or self.outline(zone), "colour": zone.about.colour, "source": zone.source,
             "from_utc_ms": zone.from_utc_ms, "until_utc_ms": zone.until_utc_ms, "follows": zone.follows,
             "grows_mps": zone.grows_mps, "agency": zone.agency, "by": zone.by,
-            "note": zone.note, "says_zh": says_zh, "says_en": says_en, "on_enter": zone.on_enter, "on_leave": zone.on_leave, "lead_s": zone.lead_s,
+            "note": zone.note, "says_zh": says_zh, "says_en": says_en,
+            "on_enter": zone.on_enter, "on_leave": zone.on_leave, "lead_s": zone.lead_s,
             "inside": self.seen(self.inside(zone.id), audience), "unsure": self.seen(self.unsure(zone.id), audience),
             "gone": bool(zone.ended_by),
         }  # fmt: skip
