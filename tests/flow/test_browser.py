@@ -17,7 +17,7 @@ STALE_AGE_S = 12
 
 
 def states(page: Page, ids: list[str] | None = None) -> dict[str, Any]:
-    """What the page itself says of these units, None: of those whose row is in sight. Alarms that come leave fewer rows."""
+    """What the page itself says of these units, None: of those whose row is in sight, fewer when alarms come."""
     found: dict[str, Any] = page.evaluate(
         "(ids) => Object.fromEntries((ids ?? [...document.querySelectorAll('[data-testid=unit-row]')]"
         ".map(row => row.dataset.unitId)).map(id => [id, window.__zhantu.unit(id)]))",
@@ -38,8 +38,9 @@ def test_a_commanders_first_minutes(
         assert "#t=" not in page.url, "the token stays in the address"
         expect(page.get_by_test_id("live-state")).to_contain_text("实时")
         before = states(page)
+        ids = list(before)
         patiently(
-            lambda: sum(u["t_fix"] > before[k]["t_fix"] for k, u in states(page, list(before)).items()) >= len(before) - 2,
+            lambda: sum(u["t_fix"] > before[k]["t_fix"] for k, u in states(page, ids).items()) >= len(ids) - 2,
             "the units do not move", 20,
         )  # fmt: skip
         page.screenshot(path=artifacts / "night-zh.png")
