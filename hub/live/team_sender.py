@@ -15,12 +15,13 @@ from protocols.team import Mate
 
 HEARD_MS = 60_000
 """A relay that was silent for longer is told when it speaks again."""
-AGAIN_MS = 600_000
+AGAIN_MS = (20_000, 60_000, 600_000)
+"""After the first, the second, every further time: no relay says that it has it, and one that just starts has not."""
 EVERY_MS = 10_000
 
 
 class TeamSender:
-    """Which relay was sent which team when."""
+    """Which relay was sent which team when, and which of AGAIN_MS is next."""
 
     def __init__(
         self, units: Units, picture: Picture, keys: KeyRing, relays: Callable[[], frozenset[int]],
@@ -32,7 +33,7 @@ class TeamSender:
         self._relays = relays
         self._send = send
         self._clock_ms = clock_ms
-        self._sent: dict[int, tuple[bytes, int]] = {}
+        self._sent: dict[int, tuple[bytes, int, int]] = {}
         self._next_ms = 0
 
     def step(self) -> None:
@@ -45,12 +46,18 @@ class TeamSender:
             slot = self._units.carrier_of(relay)
             key = self._keys.get(relay)
             if slot is None or key is None or self._picture.t_rx[slot] < now_ms - HEARD_MS:
+                self._sent.pop(relay, None)
                 continue
             body = team.pack_team(self.team_of(relay, slot))
-            before, sent_ms = self._sent.get(relay, (b"", 0))
-            if body != before or not 0 <= now_ms - sent_ms < AGAIN_MS:
-                self._sent[relay] = (body, now_ms)
-                self._send(relay, orders.pack_down(orders.What.TEAM, body, key))
+            before, sent_ms, again = self._sent.get(relay, (b"", 0, 0))
+            if body != before:
+                again = 0
+            elif 0 <= now_ms - sent_ms < AGAIN_MS[again]:
+                continue
+            else:
+                again = min(again + 1, len(AGAIN_MS) - 1)
+            self._sent[relay] = (body, now_ms, again)
+            self._send(relay, orders.pack_down(orders.What.TEAM, body, key))
 
     def team_of(self, relay: int, slot: int) -> list[Mate]:
         """The devices of the team that carries the relay, by their units' order."""
