@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def zone(i: int, n: int) -> dict[str, Any]:
 
 
 def draw_zones(data: Path, port: int, n: int) -> None:
-    with signed_in(data, port) as client:
+    with closing(signed_in(data, port)) as client:
         for i in range(n):
             client.post("/zones", json=zone(i, n)).raise_for_status()
 

@@ -184,7 +184,10 @@ def load(
         "--master", str(data / "master.key"), "--first-device", str(FIRST_DEVICE), "--json",
     ]  # fmt: skip
     if screen:
-        link = f"{sys.executable} -m hub user link --data {data} --url http://127.0.0.1:{port}"
+        link = (
+            f"{sys.executable} -m hub user link --name screen --role commander --data {data} "
+            f"--url http://127.0.0.1:{port}"
+        )
         arguments += ["--token-command", link]
     before = cpu_s()
     report = run_json(*arguments)

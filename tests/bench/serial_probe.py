@@ -37,7 +37,11 @@ def enrol(data: Path, device: int) -> None:
 def open_feed(data: Path, port: int) -> ClientConnection:
     """The feed as a signed-in screen hears it."""
     url = f"http://127.0.0.1:{port}"
-    token = hub_command(data, "user", "link", "--url", url).partition("#t=")[2].split()[0]
+    token = (
+        hub_command(data, "user", "link", "--name", "screen", "--role", "commander", "--url", url)
+        .partition("#t=")[2]
+        .split()[0]
+    )
     with httpx.Client(base_url=url, headers={"Origin": url}) as client:
         client.post("/api/v1/session", json={"token": token}).raise_for_status()
         cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
