@@ -24,6 +24,8 @@ I8 = npt.NDArray[np.int8]
 
 STEPS_MAX = 24
 NEAR_ENOUGH_M = 0.1
+NEAR_AT_LAST_M = 5.0
+"""As near as a position is wrong."""
 
 
 def step(before: I8, edge_m: F64, doubt_m: F64) -> I8:
@@ -61,7 +63,8 @@ def to_disc_s(x: F64, y: F64, vx: F64, vy: F64, radius_m: F64, grows_mps: F64) -
 def to_edge_s(edge_m: Callable[[I64, F64], F64], first_m: F64, closing_mps: F64, within_s: F64) -> F64:
     """Seconds until points are inside any form; inf: not within so many. `edge_m(at, t_s)`: from the edge then, of the
     pairs `at`; `closing_mps`: by which it can shrink at most. Told too early by at most NEAR_ENOUGH_M's time, never
-    too late; who only grazes the edge may be told 'never' after STEPS_MAX steps."""
+    too late. After STEPS_MAX steps whoever is within NEAR_AT_LAST_M is told the soonest that it can be, and who passes
+    farther from the edge than that may be told 'never'."""
     out = np.where(first_m <= 0, 0.0, np.inf)
     at = np.flatnonzero((first_m > 0) & (first_m <= closing_mps * within_s))
     t = np.zeros(len(at))
@@ -76,4 +79,7 @@ def to_edge_s(edge_m: Callable[[I64, F64], F64], first_m: F64, closing_mps: F64,
         there = left <= NEAR_ENOUGH_M
         out[at[there]] = t[there]
         at, t, left = at[~there], t[~there], left[~there]
+    else:
+        near = left <= NEAR_AT_LAST_M
+        out[at[near]] = t[near]
     return out

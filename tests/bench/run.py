@@ -1,8 +1,6 @@
 """Measures what the design promises and writes tests/bench/RESULTS.md: one run, one machine, a table each.
 
     python tests/bench/run.py [--only SECTION,…] [--tracks FILE …]
-    python tests/bench/run.py [--only sizes,speed,edge,ingest,latency,alarms,devices,identity,outage,screen]
-                              [--tracks FILE …]
 
 Figures of earlier runs that a section did not measure again are kept. Absolute times are this machine's; ratios and
 bytes are not. Load goes to loopback only.
@@ -16,6 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +45,7 @@ FIRST_DEVICE = 100_000
 PRESSES, STILLNESSES = 100, 20
 RETURNING = 500
 ZONES, VIEWERS, VIEWED = 200, 100, 5_000
+SAMPLED_S = 15
 Section = tuple[str, str]
 
 
@@ -326,6 +326,49 @@ def picture(_tracks: list[Path]) -> Section:
     return "Hub with everything on", table(head, rows) + "\n\n" + note
 
 
+def soak(_tracks: list[Path]) -> Section:
+    """Only when asked for by name: ZHANTU_SOAK_S seconds, an hour unless told."""
+    seconds = int(os.environ.get("ZHANTU_SOAK_S", "3600"))
+    sizes: list[tuple[float, float]] = []
+    with hub(VIEWED) as hub_at:
+        data, port = hub_at[:2]
+        crowd.draw_zones(data, port, ZONES)
+        pid, began, over = hub_pid(port), time.monotonic(), threading.Event()
+
+        def watch() -> None:
+            while not over.wait(SAMPLED_S):
+                sizes.append((time.monotonic() - began, crowd.resident_kib(pid) / 1024))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            report, cpu_s = load(hub_at, VIEWED, 1, 10, seconds, screen=True)
+        finally:
+            over.set()
+            watcher.join()
+    t, mib = np.array(sizes).T
+    rows: list[list[object]] = []
+    for name, first in (("second half", 0.5), ("last quarter", 0.75)):
+        late = t > first * seconds
+        slope = np.polyfit(t[late], mib[late], 1)[0] * 3_600
+        rows.append(
+            [
+                name,
+                f"{mib[late][0]:.0f}",
+                f"{mib[late][-1]:.0f}",
+                f"{mib[late].max():.0f}",
+                f"**{slope:+.1f}**",
+            ]
+        )
+    note = (
+        f"{VIEWED:,} units at 1 Hz in frames of ten, {ZONES} zones, default rules, one screen, {seconds / 60:.0f} min: "
+        f"{report['rows']:,} fixes, never acknowledged {100 * report['loss']:.3g} %, hub and broker "
+        f"{100 * cpu_s / report['seconds']:.0f} % of a core. Resident memory of the hub each {SAMPLED_S} s. Aim: 0."
+    )
+    head = ["of the run", "MiB at its beginning", "at its end", "at most", "slope, MiB an hour"]
+    return "Memory over time", table(head, rows) + "\n\n" + note
+
+
 def viewers(_tracks: list[Path]) -> Section:
     rows: list[list[object]] = []
     for screens in (0, VIEWERS):
@@ -421,8 +464,10 @@ def screens(_tracks: list[Path]) -> Section:
 SECTIONS: dict[str, Callable[[list[Path]], Section]] = {
     "sizes": sizes, "speed": speed, "edge": edge, "ingest": ingest, "latency": latency, "alarms": alarms,
     "devices": every_device, "identity": devices, "outage": outage, "picture": picture, "viewers": viewers,
-    "zones": zones, "screen": screens,
+    "zones": zones, "screen": screens, "soak": soak,
 }  # fmt: skip
+LONG = ("soak",)
+"""Only when asked for."""
 HEAD = "# Measurements\n\nMade by `make bench`; every section names its machine and day.\n"
 
 
@@ -436,7 +481,11 @@ def merged(new: dict[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default=",".join(SECTIONS), help=f"of {','.join(SECTIONS)}")
+    parser.add_argument(
+        "--only",
+        default=",".join(name for name in SECTIONS if name not in LONG),
+        help=f"of {','.join(SECTIONS)}",
+    )
     parser.add_argument("--tracks", type=Path, nargs="*", default=TRACKS)
     args = parser.parse_args()
     for name in args.only.split(","):
