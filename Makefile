@@ -1,5 +1,5 @@
 # Two commands do everything: `make run` (hub, broker and a small drill, with a sign-in link) and `make test`.
-.PHONY: run test faults bench web lock clean
+.PHONY: run test chance faults bench web lock clean
 
 run:
 	@tools/setup.sh run
@@ -8,6 +8,11 @@ run:
 test:
 	@tools/setup.sh test
 	@tools/test.sh $(ARGS)
+
+# the generated tests with examples that no run has seen; what it finds becomes an example in `make test`
+chance:
+	@tools/setup.sh test
+	@PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" .venv/bin/pytest -n 2 -m "not slow" --hypothesis-profile=chance $(ARGS)
 
 # the long form of the campaign of faults; writes the table of docs/reliability.md: make faults SEED=7 MINUTES=5
 faults:
